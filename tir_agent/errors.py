@@ -1,0 +1,104 @@
+"""Every exception that tir-agent raises on purpose.
+
+    TirError                     has a message and, where something can be done, a hint
+    ├── UsageError               the user asked for something that cannot be
+    │   ├── ProblemError         a problem is empty, too long or not text
+    │   ├── PromptError          a prompt file is missing or invalid
+    │   └── TrajectoryError      a trajectory file is missing or invalid
+    ├── MachineryError           something around the model failed: never shown to the model as output
+    │   ├── ModelError           the model server failed
+    │   │   ├── ModelUnavailable     it cannot be reached, or stopped answering
+    │   │   ├── ModelRejected        it refused the request: wrong key, unknown model, bad field
+    │   │   └── ContextOverflow      the conversation no longer fits its context window
+    │   └── SandboxError         the sandbox failed
+    │       ├── SandboxUnavailable   it cannot be started on this machine
+    │       ├── BaseImageUnavailable the sandbox's base image cannot be had
+    │       └── SandboxLost          it was running and went away
+    └── StorageError             a trajectory could not be written
+
+What a model's own code does (an exception, a time-out, a killed kernel) is not here: it is an
+`Execution` with a status, because it is data.
+"""
+
+__all__ = [
+    "BaseImageUnavailable",
+    "ContextOverflow",
+    "MachineryError",
+    "ModelError",
+    "ModelRejected",
+    "ModelUnavailable",
+    "ProblemError",
+    "PromptError",
+    "SandboxError",
+    "SandboxLost",
+    "SandboxUnavailable",
+    "StorageError",
+    "TirError",
+    "TrajectoryError",
+    "UsageError",
+]
+
+
+class TirError(Exception):
+    """Base of all: `message` is one sentence without a full stop, `hint` says what to do about it."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(TirError):
+    """The user asked for something that cannot be done as asked."""
+
+
+class ProblemError(UsageError):
+    """A problem is empty, too long, or not text."""
+
+
+class PromptError(UsageError):
+    """A prompt file is missing, or says something that it may not say."""
+
+
+class TrajectoryError(UsageError):
+    """A trajectory file is missing, or is not a trajectory of a version that is known here."""
+
+
+class MachineryError(TirError):
+    """Something around the model failed; recorded as such, and never as the model's failure."""
+
+
+class ModelError(MachineryError):
+    """The model server failed."""
+
+
+class ModelUnavailable(ModelError):
+    """The model server cannot be reached, or stopped answering, and retrying did not help."""
+
+
+class ModelRejected(ModelError):
+    """The model server refused the request and would refuse it again."""
+
+
+class ContextOverflow(ModelError):
+    """The conversation no longer fits the model's context window."""
+
+
+class SandboxError(MachineryError):
+    """The sandbox failed."""
+
+
+class SandboxUnavailable(SandboxError):
+    """The sandbox cannot be started on this machine."""
+
+
+class BaseImageUnavailable(SandboxUnavailable):
+    """The image that the sandbox is built on cannot be had."""
+
+
+class SandboxLost(SandboxError):
+    """The sandbox was running and went away."""
+
+
+class StorageError(TirError):
+    """A trajectory could not be written."""

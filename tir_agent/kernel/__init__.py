@@ -1,0 +1,1 @@
+"""Sandboxed Jupyter kernels: code in, execution out."""

@@ -1,0 +1,55 @@
+"""What the agent asks of a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tir_agent.settings import Sampling
+from tir_agent.trajectory import Completion, Message
+
+__all__ = ["Listener", "Model"]
+
+
+class Listener(Protocol):
+    """Hears a reply while it is being written."""
+
+    def text(self, piece: str) -> None:
+        """The next piece; the pieces since the last `restart` join to the completion's `text`."""
+
+    def restart(self, reason: str) -> None:
+        """The attempt failed and a new one begins: what `text` brought so far is void."""
+
+
+class Model(Protocol):
+    """A language model behind some server. Safe for concurrent use from one event loop."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+
+    @property
+    def base_url(self) -> str | None:
+        """Where it is served; None where this process takes care of that."""
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        stop: Sequence[str] = (),
+        timeout: float,
+        listener: Listener | None = None,
+    ) -> Completion:
+        """Sample the next assistant message.
+
+        `timeout` is in seconds and covers everything, retries included.
+
+        Raises:
+            ModelUnavailable: the server cannot be reached or failed repeatedly, or `timeout` passed.
+            ModelRejected: the server refused the request: wrong key, unknown model, bad field.
+            ContextOverflow: the messages do not fit the model's context window.
+        """
+
+    async def close(self) -> None:
+        """Free what it holds. Idempotent."""

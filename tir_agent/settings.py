@@ -1,0 +1,89 @@
+"""What a run can be told: sampling, budget, limits of the kernel. Plain data with its defaults."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Budget", "KernelChoice", "Limits", "RunSettings", "Sampling"]
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, and strict about fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KernelChoice(StrEnum):
+    """Which sandbox runs the code."""
+
+    AUTO = "auto"
+    """Docker where it works, else bubblewrap."""
+    DOCKER = "docker"
+    BUBBLEWRAP = "bubblewrap"
+    LOCAL = "local"
+    """This machine, with no isolation at all."""
+
+
+class Sampling(Settings):
+    """How the model draws tokens."""
+
+    temperature: float = Field(default=0.0, ge=0.0, le=2.0)
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    max_tokens: int = Field(default=1024, ge=1)
+    """Tokens in one reply, at most."""
+    seed: int | None = None
+
+
+class Budget(Settings):
+    """When a run must come to its end. The model is told, and gets one last turn to answer."""
+
+    max_turns: int = Field(default=8, ge=1)
+    """Replies of the model, the last one included."""
+    max_model_tokens: int = Field(default=8192, ge=1)
+    """Tokens that the model writes over the whole run."""
+    max_total_tokens: int = Field(default=16384, ge=1)
+    """Length of the conversation in tokens: prompt, replies and observations."""
+    max_seconds: float = Field(default=600.0, gt=0)
+    """Wall-clock of the whole run."""
+    max_errors: int = Field(default=4, ge=1)
+    """Turns in a row whose code failed."""
+    max_repeats: int = Field(default=3, ge=2)
+    """Times that identical code is run."""
+    reserve_tokens: int = Field(default=256, ge=0)
+    """Tokens kept back for the last turn."""
+    reserve_seconds: float = Field(default=10.0, ge=0)
+    """Seconds kept back for the last turn (never more than a tenth of `max_seconds`)."""
+
+
+class Limits(Settings):
+    """What one session of the sandbox may use."""
+
+    cell_seconds: float = Field(default=30.0, gt=0)
+    """Wall-clock of one cell."""
+    grace_seconds: float = Field(default=2.0, gt=0)
+    """How long an interrupted cell has until its kernel is killed."""
+    output_chars: int = Field(default=1_000_000, ge=1000)
+    """Output of one cell that is kept: half from its head, half from its tail."""
+    cell_bytes: int = Field(default=16 * 2**20, ge=1)
+    """Source of one cell."""
+    memory_bytes: int = Field(default=4 * 2**30, ge=2**28)
+    """Address space of one process."""
+    processes: int = Field(default=64, ge=1)
+    """Processes and threads of one session."""
+    open_files: int = Field(default=256, ge=64)
+    file_bytes: int = Field(default=64 * 2**20, ge=0)
+    """Size of one file that the code writes."""
+
+
+class RunSettings(Settings):
+    """The resolved settings of one run, as they are kept in its trajectory. Holds no secret."""
+
+    model: str
+    base_url: str | None = None
+    """Null for models that run in this process's care: the embedded and the scripted one."""
+    kernel: KernelChoice = KernelChoice.AUTO
+    sampling: Sampling = Sampling()
+    budget: Budget = Budget()
+    limits: Limits = Limits()

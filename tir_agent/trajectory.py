@@ -1,0 +1,363 @@
+"""The record of one run: what the model said, what was executed, what came back, how it ended.
+
+Plain data only: no I/O, no behaviour beyond validation. `docs/format.md` describes every field for
+people who read the files without this package. Times are seconds, sizes are bytes, lengths are
+characters (Unicode code points) and token counts are the server's, unless marked as estimated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tir_agent.settings import RunSettings
+
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "Cell",
+    "Completion",
+    "Environment",
+    "Execution",
+    "ExecutionError",
+    "ExecutionStatus",
+    "Failure",
+    "Feedback",
+    "FinishReason",
+    "Grade",
+    "Message",
+    "Origin",
+    "Problem",
+    "PromptIdentity",
+    "Role",
+    "Span",
+    "StopReason",
+    "Timings",
+    "Trajectory",
+    "Turn",
+    "Usage",
+    "Verdict",
+]
+
+FORMAT = "tir-agent/trajectory"
+VERSION = 1
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, and strict about fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Role(StrEnum):
+    """Who a message is from, in the words of the chat API."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Origin(StrEnum):
+    """Who wrote a span of a message."""
+
+    PROMPT = "prompt"
+    """The prompt file: system text, exemplars, wrappers, nudges."""
+    PROBLEM = "problem"
+    """The problem's own text."""
+    MODEL = "model"
+    """Sampled from the model. The only text on which a loss may stand."""
+    INTERPRETER = "interpreter"
+    """The sandbox: output of executed code."""
+
+
+class Span(Record):
+    """Characters `start` to `end` (exclusive) of a message's content, and who wrote them."""
+
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    origin: Origin
+
+
+class Message(Record):
+    """One message of the conversation as the model saw it, with the origin of each character."""
+
+    role: Role
+    content: str
+    spans: tuple[Span, ...]
+    """In order, without gaps or overlaps, covering the whole content."""
+
+    @classmethod
+    def of(cls, role: Role, *pieces: tuple[str, Origin]) -> Self:
+        """Join `pieces` to a message and record where each one landed; empty pieces leave no span."""
+        spans: list[Span] = []
+        position = 0
+        for text, origin in pieces:
+            if not text:
+                continue
+            end = position + len(text)
+            if spans and spans[-1].origin is origin:
+                spans[-1] = Span(start=spans[-1].start, end=end, origin=origin)
+            else:
+                spans.append(Span(start=position, end=end, origin=origin))
+            position = end
+        return cls(role=role, content="".join(text for text, _ in pieces), spans=tuple(spans))
+
+    @model_validator(mode="after")
+    def _spans_cover_the_content(self) -> Self:
+        position = 0
+        for span in self.spans:
+            if span.start != position or span.end <= span.start:
+                raise ValueError(f"spans must cover the content without gaps: look at character {position}")
+            position = span.end
+        if position != len(self.content):
+            raise ValueError(f"spans end at character {position}, the content at {len(self.content)}")
+        return self
+
+
+class Problem(Record):
+    """A problem to solve. `gold` is the reference answer, where one is known."""
+
+    id: str
+    text: str
+    gold: str | None = None
+
+
+class FinishReason(StrEnum):
+    """Why the model stopped writing."""
+
+    STOP = "stop"
+    """It ended its turn, or a stop string was met."""
+    LENGTH = "length"
+    """It was cut off at its token limit."""
+    FILTERED = "content_filter"
+    """The server withheld the rest."""
+
+
+class Completion(Record):
+    """One reply of the model, verbatim."""
+
+    text: str
+    """Without the stop string, whether or not the server returns it."""
+    finish_reason: FinishReason
+    stop_text: str | None = None
+    """The stop string that ended the reply, where the server or the client's own check tells."""
+    reasoning: str | None = None
+    """The separate thinking field of reasoning models, where the server has one."""
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+    estimated: bool = False
+    """True where the server gave no token counts and they were estimated from the characters."""
+    token_ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    """Natural logarithms, one for each completion token."""
+    duration: float = Field(ge=0)
+    """Seconds from the request to the last character, retries included."""
+    attempts: int = Field(default=1, ge=1)
+    """Requests it took; more than one means that earlier ones failed and were retried."""
+
+
+class ExecutionStatus(StrEnum):
+    """How the execution of a cell ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    """The code raised."""
+    TIMEOUT = "timeout"
+    """It ran past its time and was interrupted or killed."""
+    DIED = "died"
+    """The kernel process ended while it ran."""
+    REFUSED = "refused"
+    """It was not run; `error` says why."""
+
+
+class ExecutionError(Record):
+    """An exception that the code raised."""
+
+    name: str
+    message: str
+    traceback: str
+    """As IPython prints it, without colour codes."""
+
+
+class Execution(Record):
+    """What the kernel answered to a cell, in full (up to the kernel's output cap)."""
+
+    status: ExecutionStatus
+    stdout: str = ""
+    """Standard output, and the plain text of displayed objects, in the order in which they came."""
+    stderr: str = ""
+    result: str | None = None
+    """`text/plain` of the value of the cell's last expression."""
+    latex: str | None = None
+    """`text/latex` of the same value, where its type offers it."""
+    error: ExecutionError | None = None
+    duration: float = Field(default=0.0, ge=0)
+    dropped: int = Field(default=0, ge=0)
+    """Characters of output that the kernel discarded because the cell ran into its output cap."""
+    state_lost: bool = False
+    """True where the kernel was replaced: every name that earlier cells had defined is gone."""
+    lost_names: tuple[str, ...] = ()
+    """The user's names that were defined when the state was lost (at most 100)."""
+
+
+class Cell(Record):
+    """A piece of code found in a completion and what came of it."""
+
+    code: str
+    start: int = Field(ge=0)
+    """Offset of the code's first character in the completion's text."""
+    end: int = Field(ge=0)
+    execution: Execution
+    shown: str
+    """The output as the model saw it: cut, trimmed and explained by the prompt's observation policy."""
+
+
+class Feedback(StrEnum):
+    """What the agent told the model after a turn."""
+
+    OBSERVATION = "observation"
+    MALFORMED = "malformed"
+    NUDGE = "nudge"
+    LAST_TURN = "last_turn"
+
+
+class Turn(Record):
+    """One reply of the model and what the agent did with it."""
+
+    completion: Completion
+    kept: int = Field(ge=0)
+    """Characters of the completion kept in the conversation; what follows was output that the model
+    invented, or text after it, and was cut off."""
+    cells: tuple[Cell, ...] = ()
+    answer: str | None = None
+    """The content of the reply's last `\\boxed{}`; it counts only where the run stopped as ANSWERED."""
+    feedback: tuple[Feedback, ...] = ()
+
+
+class StopReason(StrEnum):
+    """Why a run ended."""
+
+    ANSWERED = "ANSWERED"
+    TURN_LIMIT = "TURN_LIMIT"
+    TOKEN_LIMIT = "TOKEN_LIMIT"  # noqa: S105
+    TIME_LIMIT = "TIME_LIMIT"
+    ERROR_LIMIT = "ERROR_LIMIT"
+    """Too many replies in a row whose code failed."""
+    CONTEXT_FULL = "CONTEXT_FULL"
+    NO_ACTION = "NO_ACTION"
+    """Neither code nor an answer, also after a nudge."""
+    REPETITION = "REPETITION"
+    """The same code again and again."""
+    INTERRUPTED = "INTERRUPTED"
+    """The user stopped it."""
+    ERROR = "ERROR"
+    """The machinery failed; says nothing about the model."""
+
+
+class Verdict(StrEnum):
+    """How the answer compares with the gold one."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNGRADABLE = "ungradable"
+    TIMEOUT = "timeout"
+
+
+class Grade(Record):
+    """A verdict with its reason and what the grader read."""
+
+    verdict: Verdict
+    reason: str
+    answer_parsed: tuple[str, ...] = ()
+    gold_parsed: tuple[str, ...] = ()
+    grader: str
+    """Name and version."""
+
+
+class Failure(Record):
+    """The machinery's failure that ended a run."""
+
+    kind: str
+    """Name of the exception's class; those in `tir_agent.errors` are documented."""
+    message: str
+
+
+class PromptIdentity(Record):
+    """Which prompt file was used."""
+
+    name: str
+    sha256: str
+    """Of the file's bytes."""
+
+
+class Environment(Record):
+    """Where the run took place."""
+
+    tir_agent: str
+    python: str
+    platform: str
+    kernel: str
+    """Name of the sandbox backend."""
+    image: str | None = None
+    """Id of the container image, or hash of the sandbox environment."""
+    packages: dict[str, str] = Field(default_factory=dict)
+    """Versions inside the sandbox."""
+    model_server: str | None = None
+    """What the model server says of itself, where it does."""
+
+
+class Usage(Record):
+    """Sums over the run."""
+
+    turns: int = 0
+    cells: int = 0
+    completion_tokens: int = 0
+    """Tokens that the model wrote."""
+    prompt_tokens: int = 0
+    """Tokens that the model read, summed over requests."""
+    context_tokens: int = 0
+    """Length of the conversation at the end: prompt, replies and observations."""
+
+
+class Timings(Record):
+    """When, and for how long."""
+
+    started: datetime
+    duration: float = Field(ge=0)
+    model: float = Field(ge=0)
+    """Seconds spent waiting for the model."""
+    kernel: float = Field(ge=0)
+    """Seconds spent waiting for the kernel, its start included."""
+
+
+class Trajectory(Record):
+    """The whole record of one run."""
+
+    format: Literal["tir-agent/trajectory"] = FORMAT
+    version: Literal[1] = VERSION
+    id: str
+    problem: Problem
+    messages: tuple[Message, ...]
+    turns: tuple[Turn, ...]
+    stop: StopReason
+    answer: str | None = None
+    grade: Grade | None = None
+    failure: Failure | None = None
+    notes: tuple[str, ...] = ()
+    """What the run did differently from what was asked, one sentence each."""
+    settings: RunSettings
+    prompt: PromptIdentity
+    environment: Environment
+    usage: Usage
+    timings: Timings
+
+    def model_text(self) -> Iterable[str]:
+        """Every span of the conversation that the model wrote, in order."""
+        for message in self.messages:
+            for span in message.spans:
+                if span.origin is Origin.MODEL:
+                    yield message.content[span.start : span.end]
