@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -43,8 +43,8 @@ __all__ = [
     "Verdict",
 ]
 
-FORMAT = "tir-agent/trajectory"
-VERSION = 1
+FORMAT: Final = "tir-agent/trajectory"
+VERSION: Final = 1
 
 
 class Record(BaseModel):
