@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Budget", "KernelChoice", "Limits", "RunSettings", "Sampling"]
+__all__ = [
+    "Budget",
+    "Fences",
+    "KernelChoice",
+    "Limits",
+    "NoTool",
+    "ObservationPolicy",
+    "ProtocolChoice",
+    "RunSettings",
+    "Sampling",
+]
 
 
 class Settings(BaseModel):
@@ -75,6 +86,38 @@ class Limits(Settings):
     open_files: int = Field(default=256, ge=64)
     file_bytes: int = Field(default=64 * 2**20, ge=0)
     """Size of one file that the code writes."""
+
+
+class Fences(Settings):
+    """The protocol of Qwen2.5-Math, ToRA and DeepSeekMath: code and output in Markdown fences."""
+
+    kind: Literal["fences"] = "fences"
+    languages: tuple[str, ...] = Field(default=("python", "py", "python3"), min_length=1)
+    """Info strings that mark a block as code to run; blocks with any other one are prose."""
+    output: str = Field(default="output", min_length=1)
+    """Info string of blocks that only the interpreter may write."""
+
+
+class NoTool(Settings):
+    """Reasoning in prose alone: nothing is executed."""
+
+    kind: Literal["none"] = "none"
+
+
+ProtocolChoice = Annotated[Fences | NoTool, Field(discriminator="kind")]
+
+
+class ObservationPolicy(Settings):
+    """How much of an execution the model gets to see."""
+
+    head_chars: int = Field(default=2000, ge=0)
+    """Characters kept from the start of a long output."""
+    tail_chars: int = Field(default=1000, ge=0)
+    """Characters kept from its end."""
+    empty: str = "(no output; use print() to see a value)"
+    """Shown for code that succeeded and wrote nothing."""
+    own_frames_only: bool = True
+    """Leave the frames of library code out of tracebacks."""
 
 
 class RunSettings(Settings):

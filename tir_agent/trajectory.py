@@ -135,6 +135,8 @@ class FinishReason(StrEnum):
     """It was cut off at its token limit."""
     FILTERED = "content_filter"
     """The server withheld the rest."""
+    ABORTED = "aborted"
+    """The run was stopped or ran out of time meanwhile; the text is what had come until then."""
 
 
 class Completion(Record):

@@ -1,0 +1,6 @@
+"""The agent: a model that reasons, runs code, sees what came of it, and answers."""
+
+from tir_agent.agent.loop import Agent
+from tir_agent.agent.observer import Observer
+
+__all__ = ["Agent", "Observer"]

@@ -1,0 +1,49 @@
+"""When a run must come to its end."""
+
+from __future__ import annotations
+
+from tir_agent.agent.run import Run
+from tir_agent.settings import Budget, Sampling
+from tir_agent.trajectory import StopReason
+
+__all__ = ["reason_for", "room_for_reply", "spent"]
+
+_REASONS = {
+    StopReason.TURN_LIMIT: "no turns are left after it",
+    StopReason.TOKEN_LIMIT: "the token budget is nearly used up",
+    StopReason.TIME_LIMIT: "the time is nearly over",
+    StopReason.ERROR_LIMIT: "too many programs failed in a row",
+    StopReason.REPETITION: "the same program was run again and again",
+}
+
+
+def reason_for(limit: StopReason) -> str:
+    """Why the next turn is the last, in words for the model."""
+    return _REASONS[limit]
+
+
+def spent(budget: Budget, run: Run) -> StopReason | None:
+    """The limit that leaves room for one last turn and no more, or None."""
+    reserve_seconds = min(budget.reserve_seconds, budget.max_seconds / 10)
+    if len(run.turns) >= budget.max_turns - 1:
+        return StopReason.TURN_LIMIT
+    if run.model_tokens >= budget.max_model_tokens - budget.reserve_tokens:
+        return StopReason.TOKEN_LIMIT
+    if run.context_tokens >= budget.max_total_tokens - budget.reserve_tokens:
+        return StopReason.TOKEN_LIMIT
+    if run.seconds >= budget.max_seconds - reserve_seconds:
+        return StopReason.TIME_LIMIT
+    if run.errors_in_a_row >= budget.max_errors:
+        return StopReason.ERROR_LIMIT
+    if run.most_repeats >= budget.max_repeats:
+        return StopReason.REPETITION
+    return None
+
+
+def room_for_reply(budget: Budget, sampling: Sampling, run: Run) -> int:
+    """Tokens that the next reply may have; zero or less where there is no room at all."""
+    return min(
+        sampling.max_tokens,
+        budget.max_model_tokens - run.model_tokens,
+        budget.max_total_tokens - run.context_tokens,
+    )
