@@ -47,16 +47,14 @@ def _closing(execution: Execution, policy: ObservationPolicy, seconds: float) ->
     lines: list[str] = []
     match execution.status:
         case ExecutionStatus.TIMEOUT:
-            lines.append(f"TimeoutError: the code ran for more than {seconds:g} seconds and was stopped.")
+            lines.append(policy.timeout.replace("{seconds}", f"{seconds:g}"))
         case ExecutionStatus.DIED:
-            lines.append("The Python process ended while it ran this code.")
+            lines.append(policy.died)
         case ExecutionStatus.ERROR | ExecutionStatus.REFUSED | ExecutionStatus.OK:
             if execution.error is not None:
                 lines.append(_error(execution.error, policy))
     if execution.state_lost:
-        names = ", ".join(execution.lost_names)
-        lost = f"All variables are gone ({names})" if names else "All variables are gone"
-        lines.append(f"{lost}: Python was restarted. Define again what you need.")
+        lines.append(policy.state_lost.replace("{names}", ", ".join(execution.lost_names) or "-"))
     return "\n".join(lines)
 
 

@@ -83,19 +83,28 @@ class Feedback(_Section):
     """Around an output: {output}."""
     error: Template | None = None
     """Around the output of code that failed: {output}. Null: as `observation`."""
-    malformed: Template = "{reason} Write the whole program in one code block."
-    """Where code could not be run: {reason}."""
+    cut_off: Template = (
+        "The code was not run: your message was cut off inside it. Write a shorter program in one block."
+    )
+    """Where a reply came to its token limit inside a code block."""
+    empty_code: Template = "The code block was empty, so nothing was run."
     nudge: Template = "Go on: either write a program to run, or give the final answer within \\boxed{{}}."
     """Where a reply had neither code nor an answer."""
     last_turn: Template = "This is your last turn ({reason}): give the final answer within \\boxed{{}} now."
-    """Where a budget is nearly gone: {reason}."""
+    """Where a budget is nearly gone: {reason}, which is one of the next five."""
+    turn_limit: str = "no turns are left after it"
+    token_limit: str = "the token budget is nearly used up"
+    time_limit: str = "the time is nearly over"
+    error_limit: str = "too many programs failed in a row"
+    repetition: str = "the same program was run again and again"
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         allowed = {
             "observation": {"output"},
             "error": {"output"},
-            "malformed": {"reason"},
+            "cut_off": set[str](),
+            "empty_code": set[str](),
             "nudge": set[str](),
             "last_turn": {"reason"},
         }

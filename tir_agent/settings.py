@@ -116,6 +116,14 @@ class ObservationPolicy(Settings):
     """Characters kept from its end."""
     empty: str = "(no output; use print() to see a value)"
     """Shown for code that succeeded and wrote nothing."""
+    timeout: str = "TimeoutError: the code was stopped after {seconds} seconds."
+    """Shown last for code that ran past its time."""
+    died: str = "The Python process ended while it ran this code."
+    """Shown last for code that took its kernel with it."""
+    not_run: str = "This code was not run, because the code before it failed."
+    """Shown for the code blocks after one that failed, in the same reply."""
+    state_lost: str = "Python was restarted and every variable is gone ({names}): define again what you need."
+    """Added where the kernel had to be replaced."""
     own_frames_only: bool = True
     """Leave the frames of library code out of tracebacks."""
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
+from tir_agent.messages import Message, Origin, Record, Role, Span
 from tir_agent.settings import RunSettings
 
 __all__ = [
@@ -45,77 +46,6 @@ __all__ = [
 
 FORMAT: Final = "tir-agent/trajectory"
 VERSION: Final = 1
-
-
-class Record(BaseModel):
-    """Base of all records: immutable, and strict about fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Role(StrEnum):
-    """Who a message is from, in the words of the chat API."""
-
-    SYSTEM = "system"
-    USER = "user"
-    ASSISTANT = "assistant"
-
-
-class Origin(StrEnum):
-    """Who wrote a span of a message."""
-
-    PROMPT = "prompt"
-    """The prompt file: system text, exemplars, wrappers, nudges."""
-    PROBLEM = "problem"
-    """The problem's own text."""
-    MODEL = "model"
-    """Sampled from the model. The only text on which a loss may stand."""
-    INTERPRETER = "interpreter"
-    """The sandbox: output of executed code."""
-
-
-class Span(Record):
-    """Characters `start` to `end` (exclusive) of a message's content, and who wrote them."""
-
-    start: int = Field(ge=0)
-    end: int = Field(ge=0)
-    origin: Origin
-
-
-class Message(Record):
-    """One message of the conversation as the model saw it, with the origin of each character."""
-
-    role: Role
-    content: str
-    spans: tuple[Span, ...]
-    """In order, without gaps or overlaps, covering the whole content."""
-
-    @classmethod
-    def of(cls, role: Role, *pieces: tuple[str, Origin]) -> Self:
-        """Join `pieces` to a message and record where each one landed; empty pieces leave no span."""
-        spans: list[Span] = []
-        position = 0
-        for text, origin in pieces:
-            if not text:
-                continue
-            end = position + len(text)
-            if spans and spans[-1].origin is origin:
-                spans[-1] = Span(start=spans[-1].start, end=end, origin=origin)
-            else:
-                spans.append(Span(start=position, end=end, origin=origin))
-            position = end
-        return cls(role=role, content="".join(text for text, _ in pieces), spans=tuple(spans))
-
-    @model_validator(mode="after")
-    def _spans_cover_the_content(self) -> Self:
-        position = 0
-        for span in self.spans:
-            if span.start != position or span.end <= span.start:
-                raise ValueError(f"spans must cover the content without gaps: look at character {position}")
-            position = span.end
-        if position != len(self.content):
-            raise ValueError(f"spans end at character {position}, the content at {len(self.content)}")
-        return self
 
 
 class Problem(Record):
@@ -245,7 +175,7 @@ class StopReason(StrEnum):
 
     ANSWERED = "ANSWERED"
     TURN_LIMIT = "TURN_LIMIT"
-    TOKEN_LIMIT = "TOKEN_LIMIT"  # noqa: S105
+    TOKEN_LIMIT = "TOKEN_LIMIT"
     TIME_LIMIT = "TIME_LIMIT"
     ERROR_LIMIT = "ERROR_LIMIT"
     """Too many replies in a row whose code failed."""

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from tir_agent.agent.run import Run
+from tir_agent.prompts import Feedback
 from tir_agent.settings import Budget, Sampling
 from tir_agent.trajectory import StopReason
 
 __all__ = ["reason_for", "room_for_reply", "spent"]
 
-_REASONS = {
-    StopReason.TURN_LIMIT: "no turns are left after it",
-    StopReason.TOKEN_LIMIT: "the token budget is nearly used up",
-    StopReason.TIME_LIMIT: "the time is nearly over",
-    StopReason.ERROR_LIMIT: "too many programs failed in a row",
-    StopReason.REPETITION: "the same program was run again and again",
-}
 
-
-def reason_for(limit: StopReason) -> str:
-    """Why the next turn is the last, in words for the model."""
-    return _REASONS[limit]
+def reason_for(limit: StopReason, feedback: Feedback) -> str:
+    """Why the next turn is the last, in the prompt's words."""
+    reasons = {
+        StopReason.TURN_LIMIT: feedback.turn_limit,
+        StopReason.TOKEN_LIMIT: feedback.token_limit,
+        StopReason.TIME_LIMIT: feedback.time_limit,
+        StopReason.ERROR_LIMIT: feedback.error_limit,
+        StopReason.REPETITION: feedback.repetition,
+    }
+    return reasons[limit]
 
 
 def spent(budget: Budget, run: Run) -> StopReason | None:

@@ -18,7 +18,7 @@ from tir_agent.kernel.base import Sandbox, Session
 from tir_agent.models.base import Model
 from tir_agent.observation import observe
 from tir_agent.prompts import Prompt, fill
-from tir_agent.protocols import Action, CodeBlock, protocol_for
+from tir_agent.protocols import Action, CodeBlock, Malformed, protocol_for
 from tir_agent.settings import RunSettings
 from tir_agent.trajectory import (
     Cell,
@@ -37,12 +37,6 @@ from tir_agent.trajectory import (
 )
 
 __all__ = ["Agent"]
-
-_NOT_RUN = ExecutionError(
-    name="NotRun",
-    message="not run, because the code before it failed",
-    traceback="This code was not run, because the code before it failed.",
-)
 
 
 class Agent:
@@ -172,10 +166,12 @@ class Agent:
 
     async def _execute(self, run: Run, session: Session, action: Action, observer: Observer) -> None:
         """Run the reply's code in order, up to the first failure."""
+        policy = self._prompt.observation
+        not_run = ExecutionError(name="NotRun", message=policy.not_run, traceback=policy.not_run)
         failed = False
         for block in action.blocks:
             if failed:
-                execution = Execution(status=ExecutionStatus.REFUSED, error=_NOT_RUN)
+                execution = Execution(status=ExecutionStatus.REFUSED, error=not_run)
             else:
                 observer.cell_started(block.code, session.interrupt)
                 with run.kernel_time():
@@ -191,7 +187,8 @@ class Agent:
         return max(min(self._settings.limits.cell_seconds, left), 0.1)
 
     def _cell(self, block: CodeBlock, execution: Execution) -> Cell:
-        shown = observe(execution, self._prompt.observation, seconds=self._settings.limits.cell_seconds)
+        seconds = self._settings.limits.cell_seconds
+        shown = observe(execution, self._prompt.observation, seconds=seconds)
         return Cell(code=block.code, start=block.start, end=block.end, execution=execution, shown=shown)
 
     def _tell(self, run: Run, action: Action) -> Message:
@@ -204,10 +201,11 @@ class Agent:
             parts.append(self._prompt.observed(cell.shown, failed=failed))
             kinds.append(Feedback.OBSERVATION)
         if action.malformed:
-            parts.append(fill(feedback.malformed, reason=(action.malformed, Origin.PROMPT)))
+            cut_off = action.malformed is Malformed.CUT_OFF
+            parts.append(fill(feedback.cut_off if cut_off else feedback.empty_code))
             kinds.append(Feedback.MALFORMED)
         if run.last_turn_for:
-            reason = reason_for(run.last_turn_for)
+            reason = reason_for(run.last_turn_for, feedback)
             parts.append(fill(feedback.last_turn, reason=(reason, Origin.PROMPT)))
             kinds.append(Feedback.LAST_TURN)
         elif not parts:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import typing
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tir_agent.trajectory import Completion
 
-__all__ = ["Action", "CodeBlock", "Protocol"]
+__all__ = ["Action", "CodeBlock", "Malformed", "Protocol"]
+
+
+class Malformed(StrEnum):
+    """Why a piece of code cannot be run."""
+
+    CUT_OFF = "cut_off"
+    """The reply came to its token limit inside it."""
+    EMPTY = "empty"
 
 
 @dataclass(frozen=True)
@@ -29,8 +38,8 @@ class Action:
     """Code to run, in order."""
     prose: str
     """What was kept, without the code: where an answer is looked for."""
-    malformed: str | None = None
-    """Why a piece of code cannot be run, told to the model; None if nothing is wrong."""
+    malformed: Malformed | None = None
+    """Why a piece of code cannot be run, where one cannot."""
 
 
 class Protocol(typing.Protocol):

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tir_agent.protocols.base import Action, CodeBlock
+from tir_agent.protocols.base import Action, CodeBlock, Malformed
 from tir_agent.settings import Fences
 from tir_agent.trajectory import Completion, FinishReason
 
@@ -61,7 +61,7 @@ class FencesProtocol:
     def parse(self, completion: Completion) -> Action:
         text = completion.text
         kept, code, prose = len(text), [], []
-        malformed: str | None = None
+        malformed: Malformed | None = None
         position = 0
         for block in self._blocks(text):
             if block.info == self._output:
@@ -73,9 +73,9 @@ class FencesProtocol:
             position = block.after
             source = text[block.body : block.end]
             if not block.closed and completion.finish_reason is FinishReason.LENGTH:
-                malformed = "The code was cut off because the reply was too long, so it was not run."
+                malformed = Malformed.CUT_OFF
             elif not source.strip():
-                malformed = "The code block is empty, so nothing was run."
+                malformed = Malformed.EMPTY
             else:
                 code.append(CodeBlock(source, block.body, block.end))
         prose.append(text[position:kept])
