@@ -216,6 +216,8 @@ class Failure(Record):
     kind: str
     """Name of the exception's class; those in `tir_agent.errors` are documented."""
     message: str
+    hint: str | None = None
+    """What can be done about it."""
 
 
 class PromptIdentity(Record):

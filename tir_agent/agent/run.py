@@ -127,8 +127,8 @@ class Run:
 
     def fail(self, error: Exception) -> None:
         """The machinery failed: an answer given before that stands, anything else is void."""
-        message = error.message if isinstance(error, TirError) else str(error)
-        self.failure = Failure(kind=type(error).__name__, message=message)
+        message, hint = (error.message, error.hint) if isinstance(error, TirError) else (str(error), None)
+        self.failure = Failure(kind=type(error).__name__, message=message, hint=hint)
         if self.stop is None:
             self.stop = StopReason.ERROR
 

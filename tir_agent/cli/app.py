@@ -1,0 +1,39 @@
+"""All commands of `tir` under one roof."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import tir_agent
+from tir_agent.cli import doctor, sandbox, show, solve
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="tir",
+    help="Tool-integrated reasoning: a language model, a live Jupyter kernel in a locked-down sandbox.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("solve")(solve.solve)
+app.command("show")(show.show)
+app.command("doctor")(doctor.doctor)
+app.add_typer(sandbox.app, name="sandbox")
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"tir-agent {tir_agent.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
