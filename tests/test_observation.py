@@ -1,0 +1,118 @@
+"""What the model gets to see of an execution."""
+
+from __future__ import annotations
+
+import doctest
+
+import pytest
+
+from tir_agent import observation
+from tir_agent.observation import cut, observe, strip_ansi, trim_traceback
+from tir_agent.settings import ObservationPolicy
+from tir_agent.trajectory import Execution, ExecutionError, ExecutionStatus
+
+POLICY = ObservationPolicy()
+OK = ExecutionStatus.OK
+
+IN_LIBRARY = """\
+---------------------------------------------------------------------------
+TypeError                                 Traceback (most recent call last)
+Cell In[1], line 3
+      1 from sympy import solve
+      2
+----> 3 solve("x", object())
+
+File /opt/venv/lib/python3.12/site-packages/sympy/solvers/solvers.py:900, in solve(f, *symbols)
+    899 def _sympified_list(w):
+--> 900     return list(map(sympify, w))
+
+File /opt/venv/lib/python3.12/site-packages/sympy/core/sympify.py:400, in sympify(a)
+--> 400 raise TypeError("no")
+
+TypeError: cannot solve this"""
+
+
+def test_the_examples_in_the_docstrings() -> None:
+    assert doctest.testmod(observation).failed == 0
+
+
+def test_printed_text_stands_before_the_value() -> None:
+    assert observe(Execution(status=OK, stdout="a\n", result="2"), POLICY, seconds=1) == "a\n2"
+
+
+def test_warnings_are_shown() -> None:
+    shown = observe(Execution(status=OK, stdout="1\n", stderr="UserWarning: x\n"), POLICY, seconds=1)
+    assert shown == "1\nUserWarning: x"
+
+
+def test_blank_lines_inside_the_output_stay() -> None:
+    assert observe(Execution(status=OK, stdout="a\n\nb\n\n"), POLICY, seconds=1) == "a\n\nb"
+
+
+def test_empty_output_is_explained() -> None:
+    assert observe(Execution(status=OK, stdout="\n"), POLICY, seconds=1) == POLICY.empty
+
+
+def test_a_value_of_none_is_empty_too() -> None:
+    assert observe(Execution(status=OK, result=None), POLICY, seconds=1) == POLICY.empty
+
+
+def test_what_was_printed_before_an_error_is_kept() -> None:
+    error = ExecutionError(name="ValueError", message="no", traceback="ValueError: no")
+    execution = Execution(status=ExecutionStatus.ERROR, stdout="so far\n", error=error)
+    assert observe(execution, POLICY, seconds=1) == "so far\nValueError: no"
+
+
+def test_a_timeout_names_its_time_and_what_was_lost() -> None:
+    execution = Execution(status=ExecutionStatus.TIMEOUT, state_lost=True, lost_names=("a", "f"))
+    shown = observe(execution, POLICY, seconds=2.5)
+    assert "2.5 seconds" in shown
+    assert "(a, f)" in shown
+
+
+def test_a_timeout_that_kept_its_state_does_not_claim_a_loss() -> None:
+    assert "gone" not in observe(Execution(status=ExecutionStatus.TIMEOUT), POLICY, seconds=1)
+
+
+def test_library_frames_are_left_out_of_tracebacks() -> None:
+    trimmed = trim_traceback(IN_LIBRARY)
+    assert "site-packages" not in trimmed
+    assert '----> 3 solve("x", object())' in trimmed
+    assert trimmed.endswith("TypeError: cannot solve this")
+
+
+def test_library_frames_stay_on_request() -> None:
+    error = ExecutionError(name="TypeError", message="cannot solve this", traceback=IN_LIBRARY)
+    execution = Execution(status=ExecutionStatus.ERROR, error=error)
+    policy = ObservationPolicy(own_frames_only=False)
+    assert "site-packages" in observe(execution, policy, seconds=1)
+
+
+def test_a_traceback_without_frames_stays_whole() -> None:
+    syntax = "  Cell In[1], line 1\n    x = (\n        ^\nSyntaxError: '(' was never closed"
+    assert trim_traceback(syntax) == syntax
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]8;;http://x\x07link\x1b]8;;\x07", "link"),
+        ("\x1b[2J\x1b[1;1Hhome", "home"),
+        ("no escape [31m here", "no escape [31m here"),
+    ],
+)
+def test_escape_sequences_are_removed(text: str, plain: str) -> None:
+    assert strip_ansi(text) == plain
+
+
+@pytest.mark.parametrize("length", [0, 1, 29, 30, 31, 1000])
+def test_a_cut_keeps_head_and_tail_and_counts_the_rest(length: int) -> None:
+    text = "".join(chr(ord("a") + index % 26) for index in range(length))
+    shown = cut(text, ObservationPolicy(head_chars=20, tail_chars=10))
+    if length <= 30:
+        assert shown == text
+    else:
+        assert shown.startswith(text[:20])
+        assert shown.endswith(text[-10:])
+        assert f"[{length - 30} characters omitted]" in shown
