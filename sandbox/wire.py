@@ -1,0 +1,132 @@
+"""The control connection between the host and the fork server: one JSON object a line.
+
+The host's side of it is `tir_agent/kernel/control.py`. Only the fork server, which runs no user code,
+holds the connection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+MAX_GRADE_BYTES = 64 * 1024
+BOUND = b"."
+"""What a kernel's process writes to its pipe when its sockets are bound."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one session may use; see `tir_agent.settings.Limits`."""
+
+    output_chars: int
+    memory_bytes: int
+    processes: int | None
+    """None where the limit would count processes that are not the session's."""
+    open_files: int
+    file_bytes: int
+
+
+@dataclass(frozen=True)
+class Open:
+    """Start a kernel. `folder` (a plain name) gets its sockets, `key` signs its messages."""
+
+    id: int
+    folder: str
+    key: str
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Grade:
+    """Compare two answers. The host ends it with `Close` when it takes too long."""
+
+    id: int
+    answer: str
+    gold: str
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Send a signal to the kernel's process."""
+
+    id: int
+    signal: int
+
+
+@dataclass(frozen=True)
+class Close:
+    """End a session or a grading, whatever state it is in."""
+
+    id: int
+
+
+Request = Open | Grade | Signal | Close
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The server is warm."""
+
+    python: str
+    packages: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A kernel's sockets are bound."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Exited:
+    """A kernel's or grader's process ended; `code` is negative for a signal.
+
+    `error` is the traceback of a kernel that could not start.
+    """
+
+    id: int
+    code: int
+    error: str
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Everything that belonged to the session is gone."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What the grader wrote: unchecked, since it evaluates hostile text. None if it died."""
+
+    id: int
+    grade: object
+
+
+Event = Hello | Ready | Exited | Closed | Graded
+
+_REQUESTS: dict[str, type[Open | Grade | Signal | Close]] = {
+    "open": Open,
+    "grade": Grade,
+    "signal": Signal,
+    "close": Close,
+}
+
+
+def parse_request(line: bytes) -> Request:
+    """Read a request of the host's, which is trusted to be well-formed."""
+    fields = json.loads(line)
+    kind = _REQUESTS[fields.pop("op")]
+    if "limits" in fields:
+        fields["limits"] = Limits(**fields["limits"])
+    return kind(**fields)
+
+
+def encode(event: Event) -> bytes:
+    """An event as a line."""
+    fields = {"event": type(event).__name__.lower(), **dataclasses.asdict(event)}
+    return json.dumps(fields).encode() + b"\n"

@@ -1,0 +1,123 @@
+"""The jail as a hardened Docker container: no network, read-only, next to no capabilities."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+import docker
+import docker.errors
+import docker.models.containers
+import docker.types
+import requests
+
+from tir_agent.errors import SandboxUnavailable
+from tir_agent.kernel.owner import Owner
+
+__all__ = ["DockerLauncher", "sweep_containers"]
+
+_LABEL = "tir-agent.owner"
+_RUNTIME_DIR = "/run/tir"
+# To become a session's user, to give it its folder, to kill it: all that the fork server does as user 0.
+_CAPABILITIES = ["SETUID", "SETGID", "CHOWN", "KILL"]
+_SCRATCH_BYTES = 512 * 2**20
+_MEMORY_BYTES = 8 * 2**30
+_PROCESSES = 4096
+_EngineError = (docker.errors.DockerException, requests.RequestException)
+
+
+class DockerLauncher:
+    """One container with one fork server. Every session in it has a user id of its own."""
+
+    backend = "docker"
+    one_session = False
+    counts_processes = True
+
+    def __init__(self, client: docker.DockerClient, image: str) -> None:
+        self.image: str | None = image
+        self._client = client
+        self._container: docker.models.containers.Container | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    async def launch(self, folder: Path) -> asyncio.Future[str]:
+        try:
+            self._container = await asyncio.to_thread(self._run, folder)
+        except _EngineError as error:
+            raise SandboxUnavailable(f"Docker cannot start the sandbox: {error}") from None
+        ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._watching = asyncio.create_task(self._watch(ended))
+        return ended
+
+    async def kill(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+            self._watching = None
+        if self._container is not None:
+            container, self._container = self._container, None
+            await asyncio.to_thread(_remove, container)
+
+    def _run(self, folder: Path) -> docker.models.containers.Container:
+        assert self.image is not None
+        memory = min(_MEMORY_BYTES, _machine_memory())
+        return self._client.containers.run(
+            self.image,
+            [f"{_RUNTIME_DIR}/control.sock", "--own-uids", "--scratch", "/scratch"],
+            detach=True,
+            init=True,
+            network_mode="none",
+            read_only=True,
+            cap_drop=["ALL"],
+            cap_add=_CAPABILITIES,
+            security_opt=["no-new-privileges"],
+            group_add=[str(os.getgid())],
+            pids_limit=_PROCESSES,
+            mem_limit=memory,
+            memswap_limit=memory,
+            # The tmpfs itself belongs to the fork server: a session writes in its own folder alone.
+            tmpfs={"/scratch": f"size={_SCRATCH_BYTES},mode=0755,nosuid,nodev"},
+            shm_size=64 * 2**20,
+            mounts=[docker.types.Mount(_RUNTIME_DIR, str(folder), type="bind")],
+            log_config=docker.types.LogConfig(type="json-file", config={"max-size": "1m"}),
+            labels={_LABEL: Owner.this().label()},
+            name=f"tir-{folder.parent.name.removeprefix('tir-')}",
+        )
+
+    async def _watch(self, ended: asyncio.Future[str]) -> None:
+        """Look now and then, while the sandbox starts, whether it is still there."""
+        while not ended.done():
+            await asyncio.sleep(0.5)
+            words = await asyncio.to_thread(self._last_words)
+            if words is not None and not ended.done():
+                ended.set_result(words)
+
+    def _last_words(self) -> str | None:
+        assert self._container is not None
+        try:
+            self._container.reload()
+            if self._container.status in {"created", "running"}:
+                return None
+            return self._container.logs(tail=20).decode("utf-8", "replace").strip()
+        except _EngineError as error:
+            return str(error)
+
+
+def sweep_containers(client: docker.DockerClient) -> None:
+    """Remove the containers of tir-agent processes of this machine that are no more. Nobody else's."""
+    with contextlib.suppress(*_EngineError):
+        for container in client.containers.list(all=True, filters={"label": _LABEL}):
+            owner = Owner.parse(container.labels.get(_LABEL, ""))
+            if owner is not None and owner.is_gone():
+                _remove(container)
+
+
+def _remove(container: docker.models.containers.Container) -> None:
+    # Gone already, or the engine is: there is nothing left to end.
+    with contextlib.suppress(*_EngineError):
+        container.remove(force=True)
+
+
+def _machine_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
