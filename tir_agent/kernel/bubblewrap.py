@@ -81,13 +81,14 @@ class BubblewrapLauncher:
             command += ["--cap-drop", "ALL"]
             for capability in _CAPABILITIES:
                 command += ["--cap-add", capability]
+        # Folders that bubblewrap makes on the way to a mount are closed to other users: make them first.
+        prefix = Path(sys.base_prefix)
+        on_the_way = [Path("/etc"), Path("/opt"), Path("/run"), *reversed(prefix.parents[:-1])]
+        for folder_in_jail in on_the_way if not prefix.is_relative_to("/usr") else on_the_way[:3]:
+            command += ["--perms", "0755", "--dir", str(folder_in_jail)]
         for path in _SYSTEM:
             command += _mirror(Path(path))
-        prefix = Path(sys.base_prefix)
         if not prefix.is_relative_to("/usr"):
-            # Folders that bubblewrap makes on the way would be closed to other users.
-            for parent in reversed(prefix.parents[:-1]):
-                command += ["--perms", "0755", "--dir", str(parent)]
             command += ["--ro-bind", str(prefix), str(prefix)]
         command += ["--ro-bind", str(self._python.folder), _PYTHON_DIR]
         command += ["--ro-bind", str(sandbox_dir()), _PROGRAMS_DIR]
