@@ -51,5 +51,11 @@ class Model(Protocol):
             ContextOverflow: the messages do not fit the model's context window.
         """
 
+    async def describe(self) -> str | None:
+        """What the server says of itself, in one line; None where it says nothing within seconds.
+
+        Raises nothing: it is for the record, and a run does not hang on it.
+        """
+
     async def close(self) -> None:
         """Free what it holds. Idempotent."""

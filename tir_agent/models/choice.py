@@ -1,0 +1,46 @@
+"""From what the user calls a model to the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from tir_agent.errors import UsageError
+from tir_agent.models.base import Model
+
+__all__ = ["EMBEDDED", "embedded_path", "is_embedded", "open_model"]
+
+EMBEDDED: Final = "embedded"
+_SUFFIX: Final = ".gguf"
+
+
+def is_embedded(name: str) -> bool:
+    """Whether the model runs in this program's care: `embedded`, `embedded:FILE`, or a `.gguf` file."""
+    return name == EMBEDDED or name.startswith(f"{EMBEDDED}:") or name.endswith(_SUFFIX)
+
+
+def embedded_path(name: str) -> Path | None:
+    """The file of an embedded model; None stands for the installed small one."""
+    path = name.removeprefix(EMBEDDED).removeprefix(":")
+    return Path(path).expanduser() if path else None
+
+
+async def open_model(name: str, *, base_url: str | None = None, api_key: str | None = None) -> Model:
+    """Open a model; whoever opened it closes it.
+
+    `embedded` is the installed small model, `embedded:FILE` or a path that ends in `.gguf` a file for
+    llama.cpp, and any other name is asked for at `base_url` (None: OpenAI).
+
+    Raises:
+        UsageError: the name is empty, the file is not a model, or the address or key is malformed.
+        ModelUnavailable: the embedded model cannot be started.
+    """
+    if not name.strip():
+        raise UsageError("The model has no name", hint=f"--model {EMBEDDED}, or a model of your server")
+    if is_embedded(name):
+        from tir_agent.models.embedded import EmbeddedModel
+
+        return await EmbeddedModel.open(embedded_path(name), name=name)
+    from tir_agent.models.openai import OpenAIModel
+
+    return OpenAIModel(name, base_url=base_url, api_key=api_key)

@@ -1,0 +1,127 @@
+"""One reply, put together from the chunks of its stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from tir_agent.models.base import Listener
+from tir_agent.models.stops import StopFilter
+from tir_agent.models.wire import Choice, Chunk, TokenCounts
+from tir_agent.trajectory import Completion, FinishReason, Message
+
+__all__ = ["Reply", "estimate_tokens"]
+
+CHARS_PER_TOKEN: Final = 3
+"""For estimates: English prose has about four, code and mathematics fewer."""
+MOST_CHARS_PER_TOKEN: Final = 16
+MOST_CHARS_EXTRA: Final = 256
+
+_FINISH = {
+    "length": FinishReason.LENGTH,
+    "max_tokens": FinishReason.LENGTH,
+    "content_filter": FinishReason.FILTERED,
+}
+
+
+def estimate_tokens(text: str) -> int:
+    """About as many tokens as `text` has, for servers that do not count them."""
+    return -(-len(text) // CHARS_PER_TOKEN)
+
+
+class Reply:
+    """What has come of a reply so far.
+
+    A server that ignores `max_tokens` is cut at 16 characters for each of them plus 256: text has
+    three to five a token, and only runs of spaces or rules have tokens that are longer than 16.
+    """
+
+    def __init__(self, stops: Sequence[str], max_tokens: int, listener: Listener | None) -> None:
+        self._filter = StopFilter(stops)
+        self._listener = listener
+        self._room = MOST_CHARS_PER_TOKEN * max_tokens + MOST_CHARS_EXTRA
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._token_ids: list[int] = []
+        self._logprobs: list[float] = []
+        self._usage: TokenCounts | None = None
+        self._server_stop: str | None = None
+        self._cut = False
+        self.finish: FinishReason | None = None
+        """Why the reply ended; None while it goes on."""
+
+    @property
+    def cut(self) -> bool:
+        """The reply was ended here, while the server goes on: nothing more is to be read."""
+        return self._cut
+
+    def take(self, chunk: Chunk) -> None:
+        """Read one chunk."""
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+            if not chunk.choices and self.finish is None and (self._text or self._reasoning):
+                # The counts of a whole reply come last, so this server gives no reason for its end.
+                self._end(FinishReason.STOP)
+        for choice in chunk.choices:
+            if choice.index == 0 and self.finish is None:
+                self._take(choice)
+
+    def _take(self, choice: Choice) -> None:
+        if choice.delta is not None:
+            reasoning = choice.delta.reasoning_content or choice.delta.reasoning
+            if reasoning:
+                self._reasoning.append(reasoning[: self._room])
+                self._room -= len(reasoning)
+            if choice.delta.content:
+                self._pass(self._filter.feed(choice.delta.content))
+        self._token_ids += choice.token_ids or []
+        if choice.logprobs is not None:
+            self._logprobs += [token.logprob for token in choice.logprobs.content]
+        if self._filter.hit is not None:
+            self._cut = True
+            self.finish = FinishReason.STOP
+        elif self._room <= 0:
+            self._cut = True
+            self.finish = FinishReason.LENGTH
+        elif choice.finish_reason:
+            stop = choice.stop_reason if choice.stop_reason is not None else choice.matched_stop
+            self._server_stop = stop if isinstance(stop, str) else None
+            self._end(_FINISH.get(choice.finish_reason, FinishReason.STOP))
+
+    def _end(self, reason: FinishReason) -> None:
+        self._pass(self._filter.flush())
+        self.finish = reason
+
+    def _pass(self, text: str) -> None:
+        text = text[: max(self._room, 0)]
+        if text:
+            self._room -= len(text)
+            self._text.append(text)
+            if self._listener is not None:
+                self._listener.text(text)
+
+    def completion(self, messages: Sequence[Message], *, duration: float, attempts: int) -> Completion:
+        """The reply as a record. `duration` is in seconds."""
+        if self.finish is None:
+            raise ValueError("the reply has not ended")
+        text, reasoning = "".join(self._text), "".join(self._reasoning)
+        usage = self._usage or TokenCounts(
+            prompt_tokens=sum(estimate_tokens(message.content) for message in messages),
+            completion_tokens=estimate_tokens(text) + estimate_tokens(reasoning),
+        )
+        # Tokens of a stop string that was cut off here have no place in the text, so they would mislead.
+        tokens = () if self._cut else tuple(self._token_ids)
+        logprobs = () if self._cut else tuple(self._logprobs)
+        return Completion(
+            text=text,
+            finish_reason=self.finish,
+            stop_text=self._filter.hit or self._server_stop,
+            reasoning=reasoning or None,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            estimated=self._usage is None,
+            token_ids=tokens or None,
+            logprobs=logprobs or None,
+            duration=duration,
+            attempts=attempts,
+        )
