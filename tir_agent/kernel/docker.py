@@ -58,6 +58,7 @@ class DockerLauncher:
         if self._container is not None:
             container, self._container = self._container, None
             await asyncio.to_thread(_remove, container)
+        self._client.close()
 
     def _run(self, folder: Path) -> docker.models.containers.Container:
         assert self.image is not None

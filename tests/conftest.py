@@ -1,0 +1,80 @@
+"""Fixtures: real sandboxes. What is missing on a user's machine is skipped; in CI it is a failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import pytest_asyncio
+
+from tir_agent.errors import SandboxUnavailable
+from tir_agent.kernel.base import Sandbox, Session
+from tir_agent.kernel.choice import open_sandbox
+from tir_agent.settings import KernelChoice, Limits
+
+BACKENDS = [KernelChoice.DOCKER, KernelChoice.BUBBLEWRAP, KernelChoice.LOCAL]
+JAILS = [KernelChoice.DOCKER, KernelChoice.BUBBLEWRAP]
+LIMITS = Limits(grace_seconds=1.0, memory_bytes=2 * 2**30, file_bytes=4 * 2**20)
+
+
+def missing(reason: str) -> NoReturn:
+    """A test cannot run: skip it, but not in CI, where nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason}; CI must provide it")
+    pytest.skip(reason)
+
+
+async def _open(choice: KernelChoice) -> Sandbox:
+    try:
+        return await open_sandbox(choice, LIMITS)
+    except SandboxUnavailable as error:
+        missing(f"no {choice} sandbox here: {error.message}")
+
+
+@pytest_asyncio.fixture(scope="session", params=BACKENDS)
+async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
+    """Each kind of sandbox, started once."""
+    async with await _open(request.param) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="session", params=JAILS)
+async def jail(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
+    """Each kind of sandbox that isolates."""
+    async with await _open(request.param) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="session")
+async def local_sandbox() -> AsyncIterator[Sandbox]:
+    """The sandbox that every machine can start, for tests that are about something else."""
+    async with await _open(KernelChoice.LOCAL) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def session(sandbox: Sandbox) -> AsyncIterator[Session]:
+    """A fresh session in each kind of sandbox."""
+    opened = await sandbox.session()
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def jailed(jail: Sandbox) -> AsyncIterator[Session]:
+    """A fresh session in each kind of sandbox that isolates."""
+    opened = await jail.session()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Recorded trajectories and benchmark sets that are not part of this repository."""
+    folder = Path(os.environ.get("TIR_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"there is no recorded data in {folder}; set TIR_DATA")
+    return folder
