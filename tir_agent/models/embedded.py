@@ -33,6 +33,8 @@ _PROGRAM: Final = "tir_agent.models.llamacpp_server"
 _LOG_TAIL: Final = 2000
 """Bytes of the server's log that an error message may quote from."""
 _KILL_SECONDS: Final = 5.0
+_CPU_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+"""Microseconds of CPU time in a period and the period, or "max" and the period."""
 
 
 class EmbeddedModel:
@@ -53,6 +55,7 @@ class EmbeddedModel:
         name: str = "embedded",
         context: int = 8192,
         slots: int = 1,
+        threads: int | None = None,
         start_timeout: float = 120.0,
         patience: Patience | None = None,
     ) -> Self:
@@ -60,6 +63,8 @@ class EmbeddedModel:
 
         `path` is a GGUF file; None stands for the installed small model. `slots` requests are answered
         at the same time, more wait; each has `context // slots` tokens for its prompt and reply.
+        `threads` defaults to one less than there are CPUs: llama.cpp's threads wait for one another in a
+        loop, so that one thread too many makes it several times slower as soon as cells run beside it.
 
         Raises:
             UsageError: `path` is not a GGUF file.
@@ -72,6 +77,7 @@ class EmbeddedModel:
             alias=path.stem,
             context=context,
             slots=slots,
+            threads=threads or max(1, _cpus() - 1),
             key=secrets.token_urlsafe(),
             parent=os.getpid(),
         )
@@ -130,6 +136,16 @@ class EmbeddedModel:
         """End the server. Idempotent."""
         await self._client.close()
         await asyncio.to_thread(self._server.stop)
+
+
+def _cpus() -> int:
+    """CPUs that this process may use, by its affinity and by its container's quota."""
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    try:
+        quota, period = _CPU_QUOTA.read_text().split()
+        return max(1, min(usable, int(quota) // int(period)))
+    except (OSError, ValueError):
+        return usable
 
 
 class _Server:

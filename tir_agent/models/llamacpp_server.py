@@ -40,6 +40,7 @@ class ServerSpec(BaseModel):
     """Tokens of all slots together."""
     slots: int
     """Requests that are answered at the same time."""
+    threads: int
     key: str
     """Wanted of every client, for other users of this machine can reach the port too."""
     parent: int
@@ -86,6 +87,8 @@ def _serve(spec: ServerSpec) -> xllamacpp.Server:
     params.model_alias = {spec.alias}
     params.n_ctx = spec.context
     params.n_parallel = spec.slots
+    params.cpuparams.n_threads = spec.threads
+    params.cpuparams_batch.n_threads = spec.threads
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [spec.key]
