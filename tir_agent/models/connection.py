@@ -169,10 +169,10 @@ class Connection:
             meaning: Exception = faults.refused(
                 error, model=self._model, url=self.url, has_key=self._key is not None
             )
-            raise (meaning.error if isinstance(meaning, Passing) else meaning) from None
+            raise (meaning.error if isinstance(meaning, Passing) else meaning) from error
         except (openai.OpenAIError, httpx2.TransportError) as error:
             meaning = await self.explain(error)
-            raise (meaning.error if isinstance(meaning, Passing) else meaning) from None
+            raise (meaning.error if isinstance(meaning, Passing) else meaning) from error
         except ValueError:
             return None
 

@@ -43,11 +43,13 @@ def refused(error: openai.APIStatusError, *, model: str, url: str, has_key: bool
     if status == 429 and body.code == "insufficient_quota":
         return ModelRejected(_sentence("The account has no quota left", body), hint="Check plan and billing")
     if status in _PASSING_STATUS or (status >= 500 and status != _NOT_IMPLEMENTED):
+        wait = retry_after(error.response.headers)
+        asks = f" and asks to wait {wait:.0f} seconds" if wait else ""
         unavailable = ModelUnavailable(
-            _sentence(f"The model server at {url} answered with status {status}", body),
+            _sentence(f"The model server at {url} answered with status {status}{asks}", body),
             hint="It may be overloaded or still loading: try again later",
         )
-        return Passing(unavailable, wait=retry_after(error.response.headers), busy=status in _BUSY_STATUS)
+        return Passing(unavailable, wait=wait, busy=status in _BUSY_STATUS)
     return _rejected(body, model)
 
 
