@@ -223,9 +223,9 @@ class OpenAIModel:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         patience = self._patience
-        backoff = tenacity.wait_exponential_jitter(
-            initial=patience.first_wait, max=patience.longest_wait, jitter=patience.first_wait
-        )
+        backoff = tenacity.wait_exponential(
+            multiplier=patience.first_wait, max=patience.longest_wait
+        ) + tenacity.wait_random(0, patience.first_wait)
         return max(backoff(state), _passing(state).wait or 0.0)
 
     def _give_up(self, state: tenacity.RetryCallState, timeout: float) -> bool:
