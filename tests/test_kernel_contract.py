@@ -139,13 +139,13 @@ async def test_a_loop_is_interrupted_and_its_state_kept(session: Session, code: 
     [
         "import itertools; sum(itertools.repeat(1))",
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
-        "while True:\n    try:\n        while True: pass\n    except KeyboardInterrupt: pass",
+        "import time\nwhile True:\n    try: time.sleep(0.01)\n    except KeyboardInterrupt: pass",
     ],
     ids=["loop in C", "SIGINT ignored", "KeyboardInterrupt caught"],
 )
 async def test_what_cannot_be_interrupted_is_killed_and_the_loss_named(session: Session, code: str) -> None:
     await run(session, "a = 1\ndef f(): pass")
-    execution = await run(session, f"print('begun', flush=True)\n{code}", timeout=1.0)
+    execution = await run(session, f"import time\nprint('begun')\ntime.sleep(0.5)\n{code}", timeout=1.0)
     assert execution.status is TIMEOUT
     assert execution.state_lost
     assert set(execution.lost_names) >= {"a", "f"}
