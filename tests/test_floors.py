@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "tir_agent"
 
 FLOORS = [
-    {"errors", "settings", "messages", "trajectory", "assets"},
+    {"errors", "settings", "messages", "trajectory", "assets", "checks"},
     {"problems", "prompts", "protocols", "observation", "answers", "models", "kernel", "grading"},
     {"agent"},
     {"store", "evaluate"},

@@ -81,7 +81,7 @@ class Agent:
         run = Run(problem, self._prompt, self._settings, self._environment)
         run.notes += notes
         try:
-            await self._solve(run, observer)
+            await self._run(run, observer)
         except MachineryError as error:
             run.fail(error)
         except Exception as error:
@@ -90,10 +90,12 @@ class Agent:
         finally:
             trajectory = run.record()
             observer.stopped(trajectory.stop, trajectory.answer)
+            if trajectory.grade is not None:
+                observer.graded(trajectory.grade)
             save(trajectory)
         return trajectory
 
-    async def _solve(self, run: Run, observer: Observer) -> None:
+    async def _run(self, run: Run, observer: Observer) -> None:
         session: Session | None = None
         try:
             if self._sandbox is not None and self._protocol.executes:
@@ -105,7 +107,6 @@ class Agent:
                 await session.close()
         if self._sandbox is not None and run.problem.gold is not None:
             run.grade = await grade_answer(self._sandbox, run.answer, run.problem.gold)
-            observer.graded(run.grade)
 
     async def _loop(self, run: Run, session: Session | None, observer: Observer) -> StopReason:
         budget = self._settings.budget

@@ -22,4 +22,4 @@ def show(
     ] = None,
 ) -> None:
     """Print a recorded run as it looked when it happened."""
-    show_trajectory(Console(), load(file or newest_trajectory()))
+    show_trajectory(Console(soft_wrap=True), load(file or newest_trajectory()))

@@ -15,7 +15,7 @@ from rich.console import Console
 from tir_agent.agent import Agent
 from tir_agent.cli.interrupts import interruptible
 from tir_agent.cli.places import api_key, base_url, trajectories_dir
-from tir_agent.cli.terminal import EXIT_INTERRUPTED, EXIT_MACHINERY, EXIT_NO_ANSWER, fail, say
+from tir_agent.cli.terminal import EXIT_INTERRUPTED, EXIT_MACHINERY, EXIT_NO_ANSWER, Progress, fail, say
 from tir_agent.console import RunView, summary
 from tir_agent.errors import StorageError, TirError, UsageError
 from tir_agent.kernel.base import Sandbox
@@ -96,7 +96,7 @@ def solve(
         out=out,
     )
     check_writable(out or trajectories_dir() / "any.json")
-    view = RunView(Console(quiet=json))
+    view = RunView(Console(quiet=json, soft_wrap=True))
     view.problem(job.problem.text)
     saved = _Saved(job, view, as_json=json)
     try:
@@ -173,23 +173,17 @@ async def _run(job: _Job, view: RunView, save: _Saved) -> Trajectory:
     with interruptible(view):
         async with AsyncExitStack() as stack:
             notes: list[str] = []
-            model, sandbox = await _open(job, view, stack, notes)
+            model, sandbox = await _open(job, stack, notes)
             agent = Agent(model, sandbox, job.prompt, job.settings, model_server=await model.describe())
             return await agent.solve(job.problem, observer=view, save=save, notes=tuple(notes))
 
 
-async def _open(
-    job: _Job, view: RunView, stack: AsyncExitStack, notes: list[str]
-) -> tuple[Model, Sandbox | None]:
+async def _open(job: _Job, stack: AsyncExitStack, notes: list[str]) -> tuple[Model, Sandbox | None]:
     """Start the model and the sandbox side by side; whichever started is closed by `stack`."""
-
-    def notify(text: str) -> None:
-        view.quiet()
-        say(text)
 
     def deviate(text: str) -> None:
         notes.append(text)
-        notify(text)
+        say(text, "yellow")
 
     async def start_model() -> Model:
         model = await open_model(job.settings.model, base_url=job.settings.base_url, api_key=job.key)
@@ -199,17 +193,19 @@ async def _open(
     async def start_sandbox() -> Sandbox | None:
         if not job.prompt.uses_tool and job.problem.gold is None:
             return None
-        sandbox = await open_sandbox(job.settings.kernel, job.settings.limits, notify=notify, deviate=deviate)
+        settings = job.settings
+        sandbox = await open_sandbox(
+            settings.kernel, settings.limits, progress=progress.line, deviate=deviate
+        )
         stack.push_async_callback(sandbox.close)
         return sandbox
 
-    view.waiting("starting the model and the sandbox")
-    try:
-        async with asyncio.TaskGroup() as group:
-            opening_model = group.create_task(start_model())
-            opening_sandbox = group.create_task(start_sandbox())
-    except* TirError as errors:
-        raise errors.exceptions[0] from None
-    finally:
-        view.quiet()
+    with Progress() as progress:
+        progress.line("starting the model and the sandbox")
+        try:
+            async with asyncio.TaskGroup() as group:
+                opening_model = group.create_task(start_model())
+                opening_sandbox = group.create_task(start_sandbox())
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
     return opening_model.result(), opening_sandbox.result()

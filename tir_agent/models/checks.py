@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from tir_agent.checks import Check
 from tir_agent.errors import ModelError, ModelRejected, ModelUnavailable, TirError, UsageError
 from tir_agent.models.base import Model
 from tir_agent.models.choice import embedded_path, is_embedded, open_model
 from tir_agent.settings import Sampling
 from tir_agent.trajectory import Message, Origin, Role
 
-__all__ = ["Check", "CheckName", "check_model"]
+__all__ = ["CheckName", "check_model"]
 
 
 class CheckName(StrEnum):
@@ -28,18 +28,6 @@ class CheckName(StrEnum):
     """It takes the API key."""
     MODEL = "model"
     """It answers with a token."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One step and how it went."""
-
-    name: CheckName
-    passed: bool
-    detail: str
-    """What was found, or what went wrong: one sentence without a full stop."""
-    remedy: str | None = None
-    """What to do where it did not pass."""
 
 
 _QUESTION: Final = (Message.of(Role.USER, ("Hello", Origin.PROMPT)),)
