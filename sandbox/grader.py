@@ -47,6 +47,7 @@ _CHARACTERS = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
         strict=True,
     )
 }
+_CHARACTERS |= {0x2460 + number: rf"\textcircled{{{number + 1}}}" for number in range(20)}
 _REWRITES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -67,6 +68,7 @@ _REWRITES = [
 ]
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_CIRCLED = r"\textcircled"
 # From four letters on: `xyz` is a product.
 _WORDS = re.compile(r"(?=.*[A-Za-z]{4})(?!-?infinity$)[A-Za-z\s,.;:'’?!-]+")
 _BASE = re.compile(r"(?<=\d)_\{?(\w+)\}?")
@@ -147,8 +149,8 @@ def _plain(text: str) -> str:
 
 
 def _is_words(text: str) -> bool:
-    """Whether letters spell something here; Math-Verify would multiply them, and take east for seat."""
-    return bool(_WORDS.fullmatch(text) or _CHINESE.search(_without_unit(text)[0]))
+    """Whether letters or labels spell something; Math-Verify multiplies them, and takes east for seat."""
+    return bool(_WORDS.fullmatch(text) or _CIRCLED in text or _CHINESE.search(_without_unit(text)[0]))
 
 
 def _excess(text: str) -> str | None:
@@ -212,8 +214,8 @@ def _close(x: object, y: object) -> bool:
         a, b = complex(x.evalf()), complex(y.evalf())
     except (TypeError, ValueError, OverflowError):
         return True
-    # An exact zero against a float's rounding error.
-    return abs(a - b) <= (_TOLERANCE * max(abs(a), abs(b)) if a and b else 1e-12)
+    # Two infinities have no difference; an exact zero may stand against a float's rounding error.
+    return a == b or abs(a - b) <= (_TOLERANCE * max(abs(a), abs(b)) if a and b else 1e-12)
 
 
 def _hundredth(x: object) -> object:
