@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Self
@@ -217,9 +218,11 @@ class _Server:
 
     def stop(self) -> None:
         """Kill it: there is nothing that it would have to save."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
         self._process.kill()
         self._process.wait(_KILL_SECONDS)
+        # Only now: closing a pipe that a thread still reads from waits for that thread.
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
         self._log.close()
