@@ -182,6 +182,17 @@ async def test_a_start_that_takes_too_long(model: EmbeddedModel) -> None:
     assert _children() == before
 
 
+async def test_a_server_that_hangs_while_it_starts(model: EmbeddedModel) -> None:
+    before = _children()
+    opening = asyncio.create_task(EmbeddedModel.open(start_timeout=0.3))
+    await asyncio.sleep(0)
+    (pid,) = _children() - before
+    os.kill(int(pid), signal.SIGSTOP)
+    with pytest.raises(ModelUnavailable, match="not ready"):
+        await opening
+    assert _children() == before
+
+
 def _children() -> set[str]:
     return {
         child
