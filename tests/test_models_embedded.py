@@ -146,7 +146,9 @@ def _hold_a_model(pids: Connection) -> None:
     asyncio.run(hold())
 
 
-def test_it_dies_with_its_owner_even_by_kill_9(model: EmbeddedModel) -> None:
+@pytest.mark.parametrize("frozen", [False, True])
+def test_it_dies_with_its_owner_even_by_kill_9(model: EmbeddedModel, frozen: bool) -> None:
+    """A frozen server stands for one in a loop in C, which never sees that its input has ended."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     owner = context.Process(target=_hold_a_model, args=(there,))
@@ -155,6 +157,8 @@ def test_it_dies_with_its_owner_even_by_kill_9(model: EmbeddedModel) -> None:
         assert here.poll(SECONDS)
         pid = here.recv()
         assert is_alive(pid)
+        if frozen:
+            os.kill(pid, signal.SIGSTOP)
     finally:
         owner.kill()
         owner.join()

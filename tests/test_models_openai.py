@@ -122,6 +122,14 @@ async def test_reason_and_text_in_one_chunk() -> None:
     assert (await ask(ModelServer(events(chunk("all", "stop"))))).text == "all"
 
 
+async def test_null_in_the_place_of_anything() -> None:
+    nothing = {"id": None, "choices": None, "usage": None}
+    no_delta = {"choices": [{"index": 0, "delta": None, "finish_reason": None}]}
+    logprobs = {"content": None}
+    server = ModelServer(events(nothing, no_delta, chunk("x", logprobs=logprobs), chunk(finish="stop")))
+    assert (await ask(server)).text == "x"
+
+
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 async def test_reasoning_is_kept_apart(field: str) -> None:
     thinking: dict[str, Any] = {f"delta_{field}": "hm "}
