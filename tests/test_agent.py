@@ -150,7 +150,11 @@ async def test_an_empty_reply_is_no_action(local_sandbox: Sandbox) -> None:
 
 async def test_code_cut_off_at_the_token_limit_is_not_run(local_sandbox: Sandbox) -> None:
     cut = Completion(
-        text="```python\nprint(6", finish_reason=FinishReason.LENGTH, prompt_tokens=1, completion_tokens=5, duration=0
+        text="```python\nprint(6",
+        finish_reason=FinishReason.LENGTH,
+        prompt_tokens=1,
+        completion_tokens=5,
+        duration=0,
     )
     trajectory = await solve(local_sandbox, [cut, ANSWER])
     assert trajectory.turns[0].cells == ()

@@ -33,6 +33,8 @@ def check_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise StorageError(f"Cannot write {path}: it is a folder", hint="Give a file's name")
+    if _is_device(path):
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
@@ -49,7 +51,11 @@ def save(trajectory: Trajectory, path: Path) -> None:
     """
     data = trajectory.model_dump_json(indent=1).encode("utf-8", "backslashreplace") + b"\n"
     temporary: str | None = None
+    path = path.resolve()
     try:
+        if _is_device(path):
+            path.write_bytes(data)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
@@ -62,6 +68,11 @@ def save(trajectory: Trajectory, path: Path) -> None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
         raise StorageError(f"Cannot write {path}: {error.strerror}") from None
+
+
+def _is_device(path: Path) -> bool:
+    """A pipe, a terminal, /dev/null: to be written to, and never to be replaced by a file."""
+    return path.exists() and not path.is_file()
 
 
 def save_or_rescue(trajectory: Trajectory, path: Path) -> tuple[Path, str | None]:
