@@ -21,6 +21,7 @@ check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	cd sandbox && $(abspath $(VENV))/bin/mypy --config-file ../pyproject.toml *.py
 
 image: $(VENV)/.installed
 	@$(TIR) sandbox build

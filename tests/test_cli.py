@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from model_server import ModelServer, drops, fails, never_stops, page, says, stalls
 
 from tir_agent.store import load
 from tir_agent.trajectory import StopReason, Trajectory, Verdict
+
+from model_server import ModelServer, drops, fails, never_stops, page, says, stalls
 
 CODE = "I compute.\n```python\nprint(6 * 7)\n```\n"
 ANSWER = "So it is \\boxed{42}."
@@ -175,7 +176,7 @@ async def test_a_full_disk_loses_nothing(home: Path) -> None:
         ([PROBLEM, "--prompt", "nope"], None, "no prompt named 'nope'"),
         ([PROBLEM, "--api-key-env", "NOT_SET", "--model", "m"], None, "NOT_SET is not set"),
         ([PROBLEM, "--kernel", "moon"], None, "moon"),
-        ([PROBLEM, "--temperature", "7"], None, "7"),
+        ([PROBLEM, "--temperature", "7"], None, "--temperature"),
         ([PROBLEM, "--model", "/nowhere.gguf", "--kernel", "local"], None, "nowhere.gguf"),
     ],
 )
@@ -343,8 +344,9 @@ async def test_doctor_names_what_is_wrong(home: Path) -> None:
 async def test_without_docker_and_bubblewrap_it_stops_with_a_sentence(home: Path, tmp_path: Path) -> None:
     async with ModelServer(says(ANSWER)) as server:
         arguments = ["--model", "m", "--base-url", server.url]
-        environment = {"DOCKER_HOST": "unix:///none", "PATH": str(tmp_path)}
-        result = await tir("solve", PROBLEM, *arguments, home=home, **environment)
+        result = await tir(
+            "solve", PROBLEM, *arguments, home=home, DOCKER_HOST="unix:///none", PATH=str(tmp_path)
+        )
         assert server.requests == []
     assert result.status == 1
     assert "neither a Docker engine nor bubblewrap" in result.err

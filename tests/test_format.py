@@ -25,7 +25,7 @@ def all_models() -> set[type[BaseModel]]:
     return found
 
 
-@pytest.mark.parametrize("model", sorted(all_models(), key=lambda model: model.__name__))
+@pytest.mark.parametrize("model", sorted(all_models(), key=str))
 def test_every_field_is_described(model: type[BaseModel]) -> None:
     for name in model.model_fields:
         assert f"`{name}`" in PAGE, f"{model.__name__}.{name}"

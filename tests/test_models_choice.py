@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from model_server import ModelServer, fails, says
 
 from tir_agent.errors import ModelUnavailable, UsageError
 from tir_agent.models.checks import CheckName, check_model
 from tir_agent.models.choice import embedded_path, is_embedded, open_model
 from tir_agent.models.gguf import installed_gguf, require_llamacpp
 from tir_agent.models.openai import OpenAIModel
+
+from model_server import ModelServer, fails, says
 
 MODULES = sorted(
     f"tir_agent.models.{path.stem}"

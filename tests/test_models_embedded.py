@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from conftest import missing
 
 from tir_agent.errors import ContextOverflow, ModelRejected, ModelUnavailable, UsageError
 from tir_agent.models.checks import CheckName, check_model
@@ -23,6 +22,8 @@ from tir_agent.models.gguf import checked_gguf, installed_gguf
 from tir_agent.models.openai import OpenAIModel, Patience
 from tir_agent.settings import Sampling
 from tir_agent.trajectory import FinishReason, Message, Origin, Role
+
+from conftest import missing
 
 SECONDS = 60.0
 """For one reply; on a busy machine the model is many times slower than on an idle one."""

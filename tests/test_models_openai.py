@@ -12,6 +12,13 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+
+from tir_agent.errors import ContextOverflow, ModelRejected, ModelUnavailable, UsageError
+from tir_agent.models.faults import retry_after
+from tir_agent.models.openai import OpenAIModel, Patience
+from tir_agent.settings import Sampling
+from tir_agent.trajectory import Completion, FinishReason, Message, Origin, Role
+
 from model_server import (
     ModelServer,
     chunk,
@@ -27,12 +34,6 @@ from model_server import (
     split_at,
     stalls,
 )
-
-from tir_agent.errors import ContextOverflow, ModelRejected, ModelUnavailable, UsageError
-from tir_agent.models.faults import retry_after
-from tir_agent.models.openai import OpenAIModel, Patience
-from tir_agent.settings import Sampling
-from tir_agent.trajectory import Completion, FinishReason, Message, Origin, Role
 
 FAST = Patience(first_wait=0.001, longest_wait=0.002, attempts=3)
 IMPATIENT = Patience(first_wait=0.001, longest_wait=0.002, attempts=2, first_chunk=0.2, stall=0.2)

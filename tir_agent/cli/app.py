@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 import tir_agent
-from tir_agent.cli import doctor, sandbox, show, solve
+from tir_agent.cli import sandbox
+from tir_agent.cli.doctor import doctor
+from tir_agent.cli.show import show
+from tir_agent.cli.solve import solve
 
 __all__ = ["app"]
 
@@ -18,9 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("solve")(solve.solve)
-app.command("show")(show.show)
-app.command("doctor")(doctor.doctor)
+app.command("solve")(solve)
+app.command("show")(show)
+app.command("doctor")(doctor)
 app.add_typer(sandbox.app, name="sandbox")
 
 

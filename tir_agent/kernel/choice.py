@@ -14,7 +14,7 @@ from tir_agent.kernel import environment, image
 from tir_agent.kernel.bubblewrap import BubblewrapLauncher, find_bwrap
 from tir_agent.kernel.docker import DockerLauncher, sweep_containers
 from tir_agent.kernel.local import LocalLauncher
-from tir_agent.kernel.sandbox import JailSandbox
+from tir_agent.kernel.sandbox import JailSandbox, sweep_folders
 from tir_agent.settings import KernelChoice, Limits
 
 __all__ = ["open_sandbox"]
@@ -40,6 +40,7 @@ async def open_sandbox(
     Raises:
         SandboxUnavailable: it cannot be started; says what to install.
     """
+    await asyncio.to_thread(sweep_folders)
     match choice:
         case KernelChoice.DOCKER:
             return await _docker(limits, progress)
@@ -70,13 +71,17 @@ async def _auto(limits: Limits, progress: Say, deviate: Say, cache: Path | None)
 
 async def _docker(limits: Limits, progress: Say) -> JailSandbox:
     client = await asyncio.to_thread(image.connect)
-    await asyncio.to_thread(sweep_containers, client)
-    found = await asyncio.to_thread(image.find, client)
-    if found is None:
-        progress("building the sandbox image (once, a few minutes)")
-        found = await asyncio.to_thread(functools.partial(_build, client, progress))
-    new_launcher = functools.partial(DockerLauncher, client, found)
-    return await JailSandbox(new_launcher, limits).start()
+    try:
+        await asyncio.to_thread(sweep_containers, client)
+        found = await asyncio.to_thread(image.find, client)
+        if found is None:
+            progress("building the sandbox image (once, a few minutes)")
+            found = await asyncio.to_thread(_build, client, progress)
+    except BaseException:
+        client.close()
+        raise
+    # The launcher closes the client together with the container.
+    return await JailSandbox(functools.partial(DockerLauncher, client, found), limits).start()
 
 
 def _build(client: docker.DockerClient, progress: Say) -> str:

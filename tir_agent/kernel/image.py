@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import socket
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import docker
 import docker.errors
+import docker.utils
 import requests
 
 from tir_agent.assets import sandbox_dir
@@ -18,6 +20,7 @@ from tir_agent.errors import BaseImageUnavailable, SandboxUnavailable
 __all__ = ["DEFAULT_BASE", "build", "connect", "find", "sandbox_hash", "tag"]
 
 DEFAULT_BASE = "python:3.12-slim"
+_SOCKET = "unix:///var/run/docker.sock"
 _REPOSITORY = "tir-agent-sandbox"
 _BUILT_FROM = ("Dockerfile", "requirements.txt")
 # Long enough for an engine under load to start a container.
@@ -27,22 +30,36 @@ INSTALL_HINT = "Install and start Docker, or choose another kernel: --kernel bub
 
 
 def connect() -> docker.DockerClient:
-    """The Docker engine of this machine, as the `docker` command would find it.
+    """The Docker engine of this machine: at $DOCKER_HOST, else at its usual socket.
 
     Raises:
         SandboxUnavailable: none answers; the hint tells a missing engine from a missing permission.
     """
+    client: docker.DockerClient | None = None
     try:
+        _probe()
         client = docker.from_env(timeout=_ENGINE_SECONDS)
         client.ping()
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        if _caused_by(error, PermissionError):
-            raise SandboxUnavailable(
-                "This user may not use the Docker engine",
-                hint="Add yourself to the group: sudo usermod -aG docker $USER, then log in again",
-            ) from None
+    except PermissionError:
+        raise SandboxUnavailable(
+            "This user may not use the Docker engine",
+            hint="Add yourself to its group: sudo usermod -aG docker $USER, then log in again",
+        ) from None
+    except (OSError, docker.errors.DockerException):
+        # An error of the `requests` library is an OSError.
+        if client is not None:
+            client.close()
         raise SandboxUnavailable("No Docker engine answers", hint=INSTALL_HINT) from None
     return client
+
+
+def _probe() -> None:
+    """Connect to the engine's socket once: of a failure the client library would only keep the text."""
+    address = docker.utils.kwargs_from_environment().get("base_url", _SOCKET)
+    scheme, _, path = address.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(f"/{path.lstrip('/')}")
 
 
 def sandbox_hash() -> str:
@@ -153,19 +170,3 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     entry.size = len(data)
     entry.mode = 0o644
     archive.addfile(entry, io.BytesIO(data))
-
-
-def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
-    """Whether an exception of that kind is among the causes, contexts or arguments of `error`."""
-    seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        current = waiting.pop()
-        if not isinstance(current, BaseException) or id(current) in seen:
-            continue
-        if isinstance(current, kind):
-            return True
-        seen.add(id(current))
-        waiting += [current.__cause__, current.__context__, *current.args]
-        waiting.append(getattr(current, "reason", None))
-    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -16,11 +17,27 @@ from pydantic import ValidationError
 from tir_agent.errors import SandboxError
 from tir_agent.kernel.base import SandboxInfo
 from tir_agent.kernel.control import Control
+from tir_agent.kernel.owner import Owner
 from tir_agent.kernel.session import JailSession
 from tir_agent.settings import Limits
 from tir_agent.trajectory import Execution, Grade, Verdict
 
-__all__ = ["Jail", "JailSandbox", "Launcher"]
+__all__ = ["Jail", "JailSandbox", "Launcher", "sweep_folders"]
+
+
+_PREFIX = "tir-"
+_OWNER = "owner"
+
+
+def sweep_folders() -> None:
+    """Remove the folders of this user's tir-agent processes that are no more. Nobody else's."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid != os.getuid():
+                continue
+            owner = Owner.parse((folder / _OWNER).read_text())
+            if owner is not None and owner.is_gone():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Launcher(Protocol):
@@ -54,7 +71,8 @@ class Jail:
         self._limits = limits
         # The outer folder keeps other users of this machine out, the inner one is what the jail sees.
         # Short: the path of a Unix socket has room for about 100 bytes.
-        self._outer = Path(tempfile.mkdtemp(prefix="tir-"))
+        self._outer = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        (self._outer / _OWNER).write_text(Owner.this().label())
         inner = self._outer / "r"
         inner.mkdir()
         inner.chmod(0o771)
