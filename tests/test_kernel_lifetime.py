@@ -153,14 +153,16 @@ def test_no_permission_for_the_engine_is_told_from_no_engine() -> None:
         missing("only root can become another user")
     pid = os.fork()
     if pid == 0:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
+        code = 3
         try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
             image.connect()
         except SandboxUnavailable as error:
-            os._exit(0 if "may not use" in error.message and "usermod" in (error.hint or "") else 1)
-        os._exit(2)
+            code = 0 if "may not use" in error.message and "usermod" in (error.hint or "") else 1
+        finally:
+            os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 

@@ -55,7 +55,7 @@ def connect() -> docker.DockerClient:
 
 def _probe() -> None:
     """Connect to the engine's socket once: of a failure the client library would only keep the text."""
-    address = docker.utils.kwargs_from_environment().get("base_url", _SOCKET)
+    address = docker.utils.kwargs_from_env().get("base_url", _SOCKET)
     scheme, _, path = address.partition("://")
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as probe:
