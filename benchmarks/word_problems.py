@@ -25,9 +25,11 @@ from tir_agent.kernel.choice import open_sandbox
 from tir_agent.models.choice import open_model
 from tir_agent.problems import problem_from_text
 from tir_agent.prompts import load_prompt
-from tir_agent.settings import KernelChoice, Limits, RunSettings
+from tir_agent.settings import Budget, KernelChoice, Limits, RunSettings, Sampling
 from tir_agent.trajectory import ExecutionStatus, Problem, Trajectory, Verdict
 
+SAMPLING = Sampling(temperature=0.0, max_tokens=256)
+BUDGET = Budget(max_turns=6, max_seconds=120)
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
