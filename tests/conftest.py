@@ -17,6 +17,7 @@ from tir_agent.settings import KernelChoice, Limits
 
 BACKENDS = [KernelChoice.DOCKER, KernelChoice.BUBBLEWRAP, KernelChoice.LOCAL]
 JAILS = [KernelChoice.DOCKER, KernelChoice.BUBBLEWRAP]
+SECRET = "TIR_TEST_API_KEY"
 LIMITS = Limits(grace_seconds=1.0, memory_bytes=2 * 2**30, file_bytes=4 * 2**20)
 
 
@@ -28,6 +29,7 @@ def missing(reason: str) -> NoReturn:
 
 
 async def _open(choice: KernelChoice) -> Sandbox:
+    os.environ[SECRET] = "not for programs of a model's"
     try:
         return await open_sandbox(choice, LIMITS)
     except SandboxUnavailable as error:

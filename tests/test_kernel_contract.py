@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,8 @@ import pytest
 from tir_agent.errors import SandboxLost
 from tir_agent.kernel.base import Sandbox, Session
 from tir_agent.trajectory import Execution, ExecutionStatus
+
+from conftest import SECRET
 
 SECONDS = 20.0
 
@@ -368,12 +369,12 @@ def sleeping(marker: str) -> bool:
     return False
 
 
-async def test_the_environment_holds_no_secret(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = await sandbox.session()
-    names = await value(session, "import os; sorted(os.environ)")
-    await session.close()
-    assert "KEY" not in names
-    assert "TOKEN" not in names
+async def test_the_environment_holds_no_secret(session: Session) -> None:
+    assert os.environ[SECRET]
+    assert SECRET not in await value(session, "import os; sorted(os.environ)")
+    for pid in ("self", "{os.getppid()}"):
+        code = f"import os\ntry: data = open(f'/proc/{pid}/environ').read()\nexcept OSError: data = ''\ndata"
+        assert SECRET not in await value(session, code)
 
 
 async def test_what_the_sandbox_is_made_of(sandbox: Sandbox) -> None:
@@ -490,7 +491,5 @@ async def test_an_own_file_of_the_same_name_does_not_disturb(session: Session) -
     await still_works(session)
 
 
-async def test_a_cell_takes_no_longer_than_it_takes(session: Session) -> None:
-    execution = await run(session, "import time; time.sleep(0.2)")
-    assert 0.2 <= execution.duration < SECONDS
-    assert time.monotonic() > 0
+async def test_the_duration_of_a_cell_is_recorded(session: Session) -> None:
+    assert (await run(session, "import time; time.sleep(0.2)")).duration >= 0.2

@@ -174,7 +174,9 @@ async def _run(job: _Job, view: RunView, save: _Saved) -> Trajectory:
         async with AsyncExitStack() as stack:
             notes: list[str] = []
             model, sandbox = await _open(job, stack, notes)
-            agent = Agent(model, sandbox, job.prompt, job.settings, model_server=await model.describe())
+            settings = job.settings.model_copy(update={"base_url": model.base_url})
+            server = await model.describe()
+            agent = Agent(model, sandbox, job.prompt, settings, model_server=server)
             return await agent.solve(job.problem, observer=view, save=save, notes=tuple(notes))
 
 
