@@ -69,6 +69,8 @@ async def run(arguments: argparse.Namespace, console: Console) -> list[Trajector
             agent = Agent(model, sandbox, load_prompt(arguments.prompt), RunSettings(model=arguments.model))
             for problem in track(problems, "solving", console=console):
                 trajectories.append(await agent.solve(problem))
+                if not console.is_terminal:
+                    console.print(f"{len(trajectories)}/{len(problems)} {outcome(trajectories[-1])}")
     finally:
         await model.close()
     return trajectories

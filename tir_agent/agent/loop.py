@@ -161,7 +161,8 @@ class Agent:
                 run.add_reply(unfinished, self._protocol.parse(unfinished), None)
             raise
         except TimeoutError:
-            if draft.written:
+            # A server that has answered in this run was there; one that never did was not.
+            if draft.written or run.turns:
                 return draft.completion(run)
             raise ModelUnavailable(f"The model did not begin to answer within {left:.0f} seconds") from None
 

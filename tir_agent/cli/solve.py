@@ -147,7 +147,9 @@ class _Saved:
             self.lost = True
             fail(StorageError(trouble, hint=f"The trajectory was saved as {where}"))
         else:
-            self._view.note(f"saved as {where}")
+            home = Path.home()
+            shown = f"~/{where.relative_to(home)}" if where.is_relative_to(home) else where
+            self._view.note(f"saved as {shown}")
 
     @staticmethod
     def _print(trajectory: Trajectory) -> None:

@@ -110,6 +110,8 @@ class Control:
         self._server.close()
         (self.folder / "control.sock").unlink(missing_ok=True)
         if self._hello in done:
+            # Nobody needs to look after the jail any more: the connection's end tells.
+            jail_ended.cancel()
             try:
                 return self._hello.result()
             except SandboxLost as error:
