@@ -66,7 +66,8 @@ async def run(arguments: argparse.Namespace, console: Console) -> list[Trajector
     trajectories = []
     try:
         async with await open_sandbox(KernelChoice(arguments.kernel), Limits()) as sandbox:
-            agent = Agent(model, sandbox, load_prompt(arguments.prompt), RunSettings(model=arguments.model))
+            settings = RunSettings(model=arguments.model, sampling=SAMPLING, budget=BUDGET)
+            agent = Agent(model, sandbox, load_prompt(arguments.prompt), settings)
             for problem in track(problems, "solving", console=console):
                 trajectories.append(await agent.solve(problem))
                 if not console.is_terminal:

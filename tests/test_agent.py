@@ -159,6 +159,8 @@ async def test_code_cut_off_at_the_token_limit_is_not_run(local_sandbox: Sandbox
     trajectory = await solve(local_sandbox, [cut, ANSWER])
     assert trajectory.turns[0].cells == ()
     assert trajectory.turns[0].feedback == (Feedback.MALFORMED,)
+    again = await solve(local_sandbox, [cut, cut, cut], budget=Budget(max_errors=2))
+    assert again.stop is StopReason.ERROR_LIMIT
 
 
 @pytest.mark.parametrize(

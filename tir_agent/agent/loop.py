@@ -182,7 +182,7 @@ class Agent:
             cell = self._cell(block, execution)
             run.add_cell(cell)
             observer.cell_ended(cell)
-        run.end_cells()
+        run.end_cells(malformed=action.malformed is not None)
 
     def _cell_seconds(self, run: Run) -> float:
         left = self._settings.budget.max_seconds - run.seconds

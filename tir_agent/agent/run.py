@@ -110,11 +110,11 @@ class Run:
         if cell.execution.status is not ExecutionStatus.REFUSED:
             self._codes["\n".join(line.rstrip() for line in cell.code.strip().splitlines())] += 1
 
-    def end_cells(self) -> None:
+    def end_cells(self, *, malformed: bool) -> None:
         """All cells of the newest reply have run: count it as a failed one, or not."""
         statuses = [cell.execution.status for cell in self.turns[-1].cells]
-        if statuses:
-            failed = any(status is not ExecutionStatus.OK for status in statuses)
+        if statuses or malformed:
+            failed = malformed or any(status is not ExecutionStatus.OK for status in statuses)
             self.errors_in_a_row = self.errors_in_a_row + 1 if failed else 0
 
     def tell(self, kinds: Sequence[Feedback], pieces: Sequence[tuple[str, Origin]]) -> Message:
