@@ -47,7 +47,7 @@ def _closing(execution: Execution, policy: ObservationPolicy, seconds: float) ->
     lines: list[str] = []
     match execution.status:
         case ExecutionStatus.TIMEOUT:
-            lines.append(policy.timeout.replace("{seconds}", f"{seconds:g}"))
+            lines.append(policy.timeout.replace("{seconds}", f"{seconds:.3g}"))
         case ExecutionStatus.DIED:
             lines.append(policy.died)
         case ExecutionStatus.ERROR | ExecutionStatus.REFUSED | ExecutionStatus.OK:

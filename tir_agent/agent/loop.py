@@ -18,7 +18,7 @@ from tir_agent.kernel.base import Sandbox, Session
 from tir_agent.models.base import Model
 from tir_agent.observation import observe
 from tir_agent.prompts import Prompt, fill
-from tir_agent.protocols import Action, CodeBlock, Malformed, protocol_for
+from tir_agent.protocols import Action, Malformed, protocol_for
 from tir_agent.settings import RunSettings
 from tir_agent.trajectory import (
     Cell,
@@ -172,14 +172,16 @@ class Agent:
         not_run = ExecutionError(name="NotRun", message=policy.not_run, traceback=policy.not_run)
         failed = False
         for block in action.blocks:
+            seconds = self._cell_seconds(run)
             if failed:
                 execution = Execution(status=ExecutionStatus.REFUSED, error=not_run)
             else:
                 observer.cell_started(block.code, session.interrupt)
                 with run.kernel_time():
-                    execution = await session.execute(block.code, timeout=self._cell_seconds(run))
+                    execution = await session.execute(block.code, timeout=seconds)
             failed = failed or execution.status is not ExecutionStatus.OK
-            cell = self._cell(block, execution)
+            shown = observe(execution, policy, seconds=seconds)
+            cell = Cell(code=block.code, start=block.start, end=block.end, execution=execution, shown=shown)
             run.add_cell(cell)
             observer.cell_ended(cell)
         run.end_cells(malformed=action.malformed is not None)
@@ -187,11 +189,6 @@ class Agent:
     def _cell_seconds(self, run: Run) -> float:
         left = self._settings.budget.max_seconds - run.seconds
         return max(min(self._settings.limits.cell_seconds, left), 0.1)
-
-    def _cell(self, block: CodeBlock, execution: Execution) -> Cell:
-        seconds = self._settings.limits.cell_seconds
-        shown = observe(execution, self._prompt.observation, seconds=seconds)
-        return Cell(code=block.code, start=block.start, end=block.end, execution=execution, shown=shown)
 
     def _tell(self, run: Run, action: Action) -> Message:
         """Say what came of the reply, and that the next one is the last where it is."""
