@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import identity
+import seccomp
 import wire
 
 Entry = Callable[[int], None]
@@ -50,7 +51,13 @@ def run_kernel(who: identity.Identity, sockets: Path, request: wire.Open, ready:
 
     _confine(who, request.limits)
     _silence()
-    kernel.run(sockets / "k", request.key, request.limits.output_chars, lambda: _tell(ready, wire.BOUND))
+    _seed()
+
+    def bound() -> None:
+        _hide_own_modules()
+        _tell(ready, wire.BOUND)
+
+    kernel.run(sockets / "k", request.key, request.limits.output_chars, bound)
 
 
 def run_grader(who: identity.Identity, request: wire.Grade, result: int) -> None:
@@ -81,8 +88,25 @@ def _confine(who: identity.Identity, limits: wire.Limits) -> None:
         if value is not None:
             resource.setrlimit(kind, (value, value))
     identity.become(who)
-    # The jail's own modules are imported already; their names shall not stand in the user's way.
-    sys.path[:] = [entry for entry in sys.path if entry != str(Path(__file__).parent)]
+    os.chdir(who.home)
+    seccomp.refuse()
+
+
+def _hide_own_modules() -> None:
+    """The jail's own modules are imported already; their names shall not stand in the user's way."""
+    folder = str(Path(__file__).parent)
+    sys.path[:] = [entry for entry in sys.path if entry != folder]
+    for name, module in list(sys.modules.items()):
+        if name != "__main__" and str(getattr(module, "__file__", "")).startswith(f"{folder}/"):
+            del sys.modules[name]
+
+
+def _seed() -> None:
+    """NumPy's generator is the server's: every session would draw the same numbers. (Python's is seeded
+    at a fork by itself.)"""
+    import numpy as np
+
+    np.random.seed()
 
 
 def _silence() -> None:

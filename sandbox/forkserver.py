@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import json
 import os
 import selectors
 import shutil
@@ -30,11 +29,15 @@ import identity
 import warm
 import wire
 
+_RETRY_SECONDS = 0.5
+
 
 @dataclass
 class Process:
     """A child: the kernel of a session, or the process that grades an answer."""
 
+    number: int
+    """The host's id for it."""
     pid: int
     identity: identity.Identity
     sockets: Path | None
@@ -53,8 +56,10 @@ class Server:
         self._runtime = runtime
         self._identities = identity.Identities(scratch, own_uids=own_uids)
         self._processes: dict[int, Process] = {}
-        self._sweepers: dict[int, int] = {}
-        """Process id of each clean-up under way, and the id of what it cleans up."""
+        self._sweepers: dict[int, Process] = {}
+        """Process id of each clean-up under way, and what it cleans up."""
+        self._unswept: list[Process] = []
+        """What waits for its clean-up, because no process could be had for it."""
         self._buffer = b""
         self._selector = selectors.DefaultSelector()
         self._wakeup, wakeup = os.pipe()
@@ -70,7 +75,7 @@ class Server:
         self._selector.register(self._wakeup, selectors.EVENT_READ)
         self._send(wire.Hello(python=sys.version.split()[0], packages=warm.versions()))
         while True:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(_RETRY_SECONDS if self._unswept else None):
                 if key.fileobj is self._control:
                     if not self._read_control():
                         return
@@ -80,6 +85,9 @@ class Server:
                     self._reap()
                 else:
                     self._read_pipe(key.data)
+            waiting, self._unswept = self._unswept, []
+            for process in waiting:
+                self._sweep(process)
 
     def shut_down(self) -> None:
         """Kill and clean up everything. In a container or under bubblewrap the jail's end does so too."""
@@ -87,6 +95,7 @@ class Server:
             self._clean_up(number)
         while self._sweepers:
             self._reap(wait=True)
+        self._selector.close()
 
     def _read_control(self) -> bool:
         data = self._control.recv(65536)
@@ -99,40 +108,62 @@ class Server:
 
     def _obey(self, request: wire.Request) -> None:
         match request:
-            case wire.Open():
-                self._open(request)
-            case wire.Grade():
-                self._grade(request)
+            case wire.Open() | wire.Grade():
+                try:
+                    self._start(request)
+                except OSError as error:
+                    # Too many processes, files or folders: of one session, or of all together.
+                    self._send(wire.Failed(id=request.id, error=str(error)))
             case wire.Signal():
                 process = self._processes.get(request.id)
                 if process is not None and not process.exited:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(process.pid, request.signal)
+                self._send(wire.Signalled(id=request.id))
             case wire.Close():
                 self._clean_up(request.id)
 
-    def _open(self, request: wire.Open) -> None:
+    def _start(self, request: wire.Open | wire.Grade) -> None:
+        """Raises OSError, with nothing left behind, if the machine or the jail has no room for it."""
         who = self._identities.new(request.id)
+        sockets: Path | None = None
+        become: child.Entry
+        try:
+            if isinstance(request, wire.Open):
+                sockets = self._socket_folder(request, who)
+                become = functools.partial(child.run_kernel, who, sockets, request)
+            else:
+                become = functools.partial(child.run_grader, who, request)
+            self._fork(request.id, who, sockets, become)
+        except OSError:
+            if sockets is not None:
+                self._identities.take_back(sockets)
+                shutil.rmtree(sockets, ignore_errors=True)
+            self._identities.remove(who)
+            raise
+
+    def _socket_folder(self, request: wire.Open, who: identity.Identity) -> Path:
         sockets = self._runtime / request.folder
         sockets.mkdir(mode=0o770)
         # Set-group-id: the kernel's sockets get the folder's group, which is the host user's, so that the
         # host can connect and another session cannot.
         sockets.chmod(0o2770)
         self._identities.give(sockets, who, group=self._runtime.stat().st_gid)
-        self._fork(request.id, who, sockets, lambda ready: child.run_kernel(who, sockets, request, ready))
-
-    def _grade(self, request: wire.Grade) -> None:
-        who = self._identities.new(request.id)
-        self._fork(request.id, who, None, lambda result: child.run_grader(who, request, result))
+        return sockets
 
     def _fork(self, number: int, who: identity.Identity, sockets: Path | None, become: child.Entry) -> None:
         readable, writable = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(readable)
+            os.close(writable)
+            raise
         if pid == 0:
             child.start(become, writable, close=[readable, *self._descriptors()])
         os.close(writable)
         os.set_blocking(readable, False)
-        process = Process(pid, who, sockets, readable)
+        process = Process(number, pid, who, sockets, readable)
         self._processes[number] = process
         self._selector.register(readable, selectors.EVENT_READ, number)
 
@@ -142,7 +173,10 @@ class Server:
         return [*self._inherited, *pipes]
 
     def _read_pipe(self, number: int) -> None:
-        process = self._processes[number]
+        process = self._processes.get(number)
+        if process is None or process.pipe < 0:
+            # Closed by what came before it in the same round of events.
+            return
         try:
             data = os.read(process.pipe, 65536)
         except BlockingIOError:
@@ -158,7 +192,8 @@ class Server:
         elif not data or len(process.received) > wire.MAX_GRADE_BYTES:
             self._drop_pipe(process)
             if process.sockets is None:
-                self._send(wire.Graded(id=number, grade=_parsed(process.received)))
+                text = process.received[: wire.MAX_GRADE_BYTES].decode("utf-8", "replace")
+                self._send(wire.Graded(id=number, grade=text or None))
 
     def _last_words(self, process: Process) -> str:
         """Why a kernel could not start; nothing for one that did."""
@@ -188,7 +223,9 @@ class Server:
                 return
             flags = os.WNOHANG
             if pid in self._sweepers:
-                self._send(wire.Closed(id=self._sweepers.pop(pid)))
+                swept = self._sweepers.pop(pid)
+                self._identities.remove(swept.identity)
+                self._send(wire.Closed(id=swept.number))
                 continue
             for number, process in self._processes.items():
                 if process.pid == pid:
@@ -209,24 +246,25 @@ class Server:
         if process.sockets is not None:
             self._identities.take_back(process.sockets)
             shutil.rmtree(process.sockets, ignore_errors=True)
-        pid = os.fork()
+        self._sweep(process)
+
+    def _sweep(self, process: Process) -> None:
+        try:
+            pid = os.fork()
+        except OSError:
+            # The jail is full of processes; those of other sessions end some day. Until then this one
+            # counts as not closed.
+            self._unswept.append(process)
+            return
         if pid == 0:
             entry = functools.partial(identity.sweep, process.identity, process.pid)
             child.start(lambda _: entry(), -1, close=self._descriptors())
-        self._sweepers[pid] = number
+        self._sweepers[pid] = process
 
     def _send(self, event: wire.Event) -> None:
         # The host is gone: the next read of the control socket says so, and ends the server.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._control.sendall(wire.encode(event))
-
-
-def _parsed(data: bytearray) -> object:
-    """A grader's answer; None where it died or wrote something else. The host checks it again."""
-    try:
-        return json.loads(data)
-    except ValueError:
-        return None
 
 
 def main() -> None:

@@ -12,15 +12,15 @@ import contextlib
 import ctypes
 import os
 import secrets
-import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+import cleanup
+
 _MARK = "TIR_SESSION"
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
-_SHARED_FOLDERS = (Path("/dev/shm"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,22 @@ class Identities:
         home = self._scratch / f"s{number}"
         home.mkdir(mode=0o700)
         identity = Identity(uid, home, f"{self._mark}-{number}")
-        self.give(home, identity, group=uid)
+        try:
+            self.give(home, identity, group=uid)
+        except OSError:
+            self.remove(identity)
+            raise
         return identity
 
     def give(self, path: Path, identity: Identity, *, group: int | None) -> None:
         """Make `path` the session's; without own user ids it is already."""
         if identity.uid is not None and group is not None:
             os.chown(path, identity.uid, group)
+
+    def remove(self, identity: Identity) -> None:
+        """Remove the identity's folder, which its own user has emptied and cannot remove."""
+        with contextlib.suppress(OSError):
+            identity.home.rmdir()
 
     def take_back(self, path: Path) -> None:
         """Make `path` the server's again."""
@@ -98,7 +107,8 @@ def _first_uid() -> int:
 
 
 def become(identity: Identity) -> None:
-    """Turn this process into the session's, for good: there is no way back."""
+    """Turn this process into the session's, for good: there is no way back. It stands in no folder of
+    the session's yet."""
     if identity.uid is not None:
         os.setgroups([])
         os.setresgid(identity.uid, identity.uid, identity.uid)
@@ -106,7 +116,6 @@ def become(identity: Identity) -> None:
     os.umask(0o007)
     os.environ.clear()
     os.environ.update(identity.environment())
-    os.chdir(identity.home)
 
 
 def protect_server() -> None:
@@ -121,31 +130,18 @@ def sweep(identity: Identity, kernel: int) -> None:
     as the session's user, since the server may not touch what is another user's."""
     if identity.uid is not None:
         become(identity)
-        os.chdir("/")
         # All of the user's processes at once: one with a pending signal can no longer fork. The second
         # round is for kernels on which it still could.
         for _ in range(2):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)
-        for folder in _SHARED_FOLDERS:
-            _remove_own(folder, identity.uid)
+        cleanup.shared_folders(identity.uid)
+        cleanup.shared_memory()
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(kernel, signal.SIGKILL)
         _kill_marked(identity.mark)
-    shutil.rmtree(identity.home, ignore_errors=True)
-
-
-def _remove_own(folder: Path, uid: int) -> None:
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(folder):
-            with contextlib.suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_uid != uid:
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    Path(entry.path).unlink()
+    cleanup.empty(identity.home)
 
 
 def _kill_marked(mark: str) -> None:

@@ -1,173 +1,86 @@
-"""The Jupyter kernel of a session: ipykernel, with its output capped while it runs.
+"""The Jupyter kernel of a session: ipykernel, with everything bounded that it sends (`streams.py`).
 
-A program that prints without end must neither fill the host's memory nor hide the start and the end of
-what it printed. So the cap is here, before anything is sent: the first half of the allowance goes out
-as it comes, of the rest only the last half is kept.
+Nothing here defends against the user's code, which runs in the same process and can change all of it:
+the host bounds what it receives once more. It makes what honest code does come out right.
 """
 
 from __future__ import annotations
 
 import os
-import select
+import signal
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ipykernel.iostream import OutStream
+import zmq
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
 from IPython.core.formatters import DisplayFormatter
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.profiledir import ProfileDir
+from streams import ALLOWANCE, capped, encodable, gap
 from traitlets.config import Config
 
 _MAX_NAMES = 100
 _MAX_DISPLAYS = 100
 _LATEX_UP_TO = 2000
 """LaTeX is made only of values whose plain text is at most this long: it can be slow for large ones."""
+_MAX_LATEX = 20_000
+"""LaTeX that is longer is left out: cut, it would be no LaTeX."""
 _NO_INPUT = "input() is not available here: the program runs without a user. Write the value into the code."
-
-
-class Allowance:
-    """How much output the current cell may still send. Shared by all its streams and threads."""
-
-    def __init__(self) -> None:
-        self.half = 500_000
-        self.dropped = 0
-        self.displays = 0
-        self._left = self.half
-
-    def renew(self) -> None:
-        """A new cell begins."""
-        self.dropped = 0
-        self.displays = 0
-        self._left = self.half
-
-    def take(self, text: str) -> str:
-        """As much of `text` as may still be sent at once."""
-        taken = text[: self._left]
-        self._left -= len(taken)
-        return taken
-
-    def shorten(self, text: str) -> str:
-        """A text that is sent in one piece, cut in the middle if there is no room for all of it."""
-        room = max(self._left, 2000)
-        if len(text) > room:
-            dropped = len(text) - room
-            self.dropped += dropped
-            half = room // 2
-            text = f"{text[:half]}{_gap(dropped)}{text[len(text) - half :]}"
-        self._left -= min(len(text), self._left)
-        return text
-
-
-def _gap(dropped: int) -> str:
-    return f"\n... [{dropped} characters discarded] ...\n"
-
-
-def _encodable(text: str) -> str:
-    """Lone surrogates cannot be sent; show them as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-ALLOWANCE = Allowance()
-
-
-class CappedStream(OutStream):  # type: ignore[misc]
-    """Standard output or error: sends the head, keeps the tail until the cell ends."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Before the base class starts the thread that reads the file descriptor.
-        self._lock = threading.Lock()
-        self._tail: deque[str] = deque()
-        self._tail_chars = 0
-        self._cut = 0
-        super().__init__(*args, **kwargs)
-
-    def write(self, string: str) -> int | None:
-        if not isinstance(string, str):
-            raise TypeError(f"write() argument must be str, not {type(string).__name__}")
-        with self._lock:
-            head = ALLOWANCE.take(string)
-            if len(head) < len(string):
-                self._keep(string[len(head) :])
-        if head:
-            super().write(_encodable(head))
-        return len(string)
-
-    def _keep(self, text: str) -> None:
-        half = ALLOWANCE.half
-        if len(text) > half:
-            self._cut += len(text) - half
-            text = text[-half:]
-        self._tail.append(text)
-        self._tail_chars += len(text)
-        while self._tail_chars - len(self._tail[0]) >= half:
-            oldest = self._tail.popleft()
-            self._tail_chars -= len(oldest)
-            self._cut += len(oldest)
-
-    def end_cell(self) -> None:
-        """Send what was kept, with a note of what is missing before it."""
-        self._drain()
-        with self._lock:
-            tail = "".join(self._tail)
-            half = ALLOWANCE.half
-            cut = self._cut + max(len(tail) - half, 0)
-            tail = tail[-half:]
-            self._tail.clear()
-            self._tail_chars = self._cut = 0
-            ALLOWANCE.dropped += cut
-        if tail:
-            super().write((_gap(cut) if cut else "") + _encodable(tail))
-        self.flush()
-
-    def _drain(self) -> None:
-        """Wait until the thread has read what was written to the file descriptor itself."""
-        deadline = time.monotonic() + 0.05
-        pipe = self._fid
-        while pipe is not None and time.monotonic() < deadline and select.select([pipe], [], [], 0)[0]:
-            time.sleep(0.0005)
 
 
 class CappedDisplay(ZMQDisplayPublisher):  # type: ignore[misc]
     """`display()`: plain text alone, and not without end."""
 
-    def publish(self, data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    def publish(self, data: dict[str, Any], *_: Any, update: bool = False, **__: Any) -> None:
+        # An update would show the same object a second time: there is no page to change it on.
+        if update:
+            return
+        plain = encodable(str(data.get("text/plain", "")))
         ALLOWANCE.displays += 1
         if ALLOWANCE.displays > _MAX_DISPLAYS:
+            ALLOWANCE.dropped += len(plain)
             return
-        plain = str(data.get("text/plain", ""))
-        super().publish({"text/plain": ALLOWANCE.shorten(_encodable(plain))}, *args, **kwargs)
+        # Without the metadata and the transient data: they are the user's, and of any size.
+        super().publish({"text/plain": ALLOWANCE.shorten(plain)})
 
 
 class CappedFormatter(DisplayFormatter):  # type: ignore[misc]
     """The value of a cell's last expression: plain text, and LaTeX where that is cheap."""
 
     def format(self, obj: Any, include: Any = None, exclude: Any = None) -> Any:
-        data, metadata = super().format(obj, include={"text/plain"}, exclude=exclude)
+        data, _ = super().format(obj, include={"text/plain"}, exclude=exclude)
         plain = data.get("text/plain")
-        if isinstance(plain, str):
-            if len(plain) <= _LATEX_UP_TO and hasattr(obj, "_repr_latex_"):
-                latex, _ = super().format(obj, include={"text/latex"}, exclude=exclude)
-                data.update({kind: _encodable(str(text)) for kind, text in latex.items()})
-            data["text/plain"] = ALLOWANCE.shorten(_encodable(plain))
-        return data, metadata
+        if not isinstance(plain, str):
+            return data, {}
+        shown = {"text/plain": ALLOWANCE.shorten(encodable(plain))}
+        if len(plain) <= _LATEX_UP_TO and hasattr(obj, "_repr_latex_"):
+            latex = super().format(obj, include={"text/latex"}, exclude=exclude)[0].get("text/latex")
+            if isinstance(latex, str) and len(latex) <= _MAX_LATEX:
+                shown["text/latex"] = encodable(latex)
+        return shown, {}
 
 
 class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     """IPython, telling errors in a bounded number of characters."""
 
     display_pub_class = CappedDisplay
+    # `!command` writes to the standard streams like any child process; a terminal would add "\r".
+    system = InteractiveShell.system_raw
 
     def init_display_formatter(self) -> None:
         self.display_formatter = CappedFormatter(parent=self)
         self.configurables.append(self.display_formatter)
 
+    def ask_exit(self) -> NoReturn:
+        """`exit()` ends the cell, as `sys.exit()` does, and not the kernel with all its state."""
+        raise SystemExit
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        text = ALLOWANCE.shorten(_encodable("\n".join(str(line) for line in stb)))
+        text = ALLOWANCE.shorten(encodable("\n".join(str(line) for line in stb)))
         super()._showtraceback(etype, _Message(evalue), text.split("\n"))
 
 
@@ -179,7 +92,7 @@ class _Message:
             text = str(error)
         except Exception:
             text = "(the exception's own __str__ failed)"
-        self._text = ALLOWANCE.shorten(_encodable(text))
+        self._text = ALLOWANCE.shorten(encodable(text))
 
     def __str__(self) -> str:
         return self._text
@@ -192,17 +105,27 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
 
     async def do_execute(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         ALLOWANCE.renew()
-        reply: dict[str, Any] = await super().do_execute(*args, **kwargs)
-        for stream in (_stdout(), _stderr()):
-            if stream is not None:
-                stream.end_cell()
+        reply: dict[str, Any]
+        try:
+            reply = await super().do_execute(*args, **kwargs)
+        except KeyboardInterrupt:
+            # Between the user's code and the reply: there must be one, or the kernel counts as stuck.
+            reply = {"status": "error", "ename": "KeyboardInterrupt"}
+        if threading.current_thread() is threading.main_thread():
+            # What comes now is not the user's; ipykernel sets the handler anew for the next cell.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        streams = capped()
+        if ALLOWANCE.displays > _MAX_DISPLAYS and streams:
+            streams[0].write(gap(ALLOWANCE.displays - _MAX_DISPLAYS, "displays"))
+        for stream in streams:
+            stream.end_cell()
         # The error itself was sent on its own, cut; here it would be whole.
         return {
             "status": reply["status"],
-            "execution_count": reply["execution_count"],
+            "execution_count": self.execution_count,
             "user_expressions": {},
             "payload": [],
-            "ename": str(reply.get("ename", "")),
+            "ename": encodable(str(reply.get("ename", ""))[:1000]),
             "evalue": "",
             "traceback": [],
             "tir_names": self._names(),
@@ -216,7 +139,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             for name in list(shell.user_ns)
             if isinstance(name, str) and not name.startswith("_") and name not in shell.user_ns_hidden
         ]
-        return [_encodable(name[:100]) for name in names[:_MAX_NAMES]]
+        return [encodable(name[:100]) for name in names[:_MAX_NAMES]]
 
     def raw_input(self, prompt: object = "") -> NoReturn:
         raise EOFError(_NO_INPUT)
@@ -225,22 +148,26 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         raise EOFError(_NO_INPUT)
 
 
-def _stdout() -> CappedStream | None:
-    import sys
+class NoProfile(ProfileDir):  # type: ignore[misc]
+    """IPython's folder of settings, of which nothing is made: a kernel must start on a full disk too."""
 
-    return sys.stdout if isinstance(sys.stdout, CappedStream) else None
+    def check_dirs(self) -> None:
+        """None of them is needed."""
 
-
-def _stderr() -> CappedStream | None:
-    import sys
-
-    return sys.stderr if isinstance(sys.stderr, CappedStream) else None
+    check_log_dir = check_startup_dir = check_security_dir = check_pid_dir = check_dirs
 
 
 class App(IPKernelApp):  # type: ignore[misc]
     """A kernel that is told where to listen, and writes no file."""
 
     kernel_class = Kernel
+
+    def init_profile_dir(self) -> None:
+        """No user's settings apply here."""
+        self.profile_dir = NoProfile(location=os.environ["HOME"])
+
+    def load_config_file(self, **kwargs: Any) -> None:
+        """No user's settings apply here."""
 
     def init_connection_file(self) -> None:
         """The host chose the sockets' names and the key."""
@@ -250,6 +177,11 @@ class App(IPKernelApp):  # type: ignore[misc]
 
     def cleanup_connection_file(self) -> None:
         """There is none."""
+
+    def init_iopub(self, context: zmq.Context[Any]) -> None:
+        """By default output is dropped that comes faster than the host reads; here it waits instead."""
+        context.setsockopt(zmq.XPUB_NODROP, 1)
+        super().init_iopub(context)
 
     def init_heartbeat(self) -> None:
         """The fork server tells when the process has ended."""
@@ -267,7 +199,7 @@ def run(prefix: Path, key: str, output_chars: int, on_bound: Callable[[], None])
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.history_load_length = 0
     config.InteractiveShellApp.exec_PYTHONSTARTUP = False
-    config.IPKernelApp.outstream_class = f"{__name__}.CappedStream"
+    config.IPKernelApp.outstream_class = "streams.CappedStream"
     config.IPKernelApp.log_level = 50
     app = App.instance(
         config=config,

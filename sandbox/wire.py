@@ -101,13 +101,28 @@ class Closed:
 
 @dataclass(frozen=True)
 class Graded:
-    """What the grader wrote: unchecked, since it evaluates hostile text. None if it died."""
+    """What the grader wrote, as it stands: it evaluates hostile text. None if it died."""
 
     id: int
-    grade: object
+    grade: str | None
 
 
-Event = Hello | Ready | Exited | Closed | Graded
+@dataclass(frozen=True)
+class Signalled:
+    """The signal has been sent, or there was nobody to send it to."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """There could be no process for the session or the grading; nothing of it is left."""
+
+    id: int
+    error: str
+
+
+Event = Hello | Ready | Exited | Closed | Graded | Signalled | Failed
 
 _REQUESTS: dict[str, type[Open | Grade | Signal | Close]] = {
     "open": Open,

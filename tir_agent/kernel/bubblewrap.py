@@ -27,7 +27,17 @@ _PYTHON_DIR = "/opt/venv"
 _SCRATCH_BYTES = 512 * 2**20
 _CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_CHOWN", "CAP_KILL")
 # What an interpreter needs of the machine: the loader, the C library, and what Python links to.
-_SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/alternatives")
+_SYSTEM = (
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/lib32",
+    "/bin",
+    "/sbin",
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+    "/etc/fonts",
+)
 # Since this release a limit on processes counts within the user namespace (user_namespaces(7)).
 _COUNTS_SINCE = (5, 14)
 

@@ -45,7 +45,7 @@ class _Event(BaseModel):
     id: int = 0
     code: int = 0
     error: str = ""
-    grade: object = None
+    grade: str | None = None
 
 
 _EVENTS = TypeAdapter(_Event)
@@ -60,8 +60,13 @@ class Channel:
         """Why its kernel could not start, where it could not."""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.graded: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self.graded: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.signals = 0
+        """How many are under way."""
+        self.quiet = asyncio.Event()
+        """Set while none is."""
+        self.quiet.set()
 
     def fail(self, error: SandboxLost) -> None:
         for future in (self.ready, self.exited, self.graded, self.closed):
@@ -69,6 +74,7 @@ class Channel:
                 future.set_exception(error)
                 # Not everyone waits for everything: an error that nobody asks for is no leak.
                 future.exception()
+        self.quiet.set()
 
 
 class Control:
@@ -134,7 +140,9 @@ class Control:
         return self._ask("grade", fields)
 
     def interrupt(self, channel: Channel) -> None:
-        """SIGINT to the kernel's process."""
+        """SIGINT to the kernel's process. It has come there once the channel is quiet again."""
+        channel.signals += 1
+        channel.quiet.clear()
         self._send({"op": "signal", "id": channel.number, "signal": int(signal.SIGINT)})
 
     async def close_channel(self, channel: Channel) -> None:
@@ -201,6 +209,12 @@ class Control:
                 _resolve(channel.graded, event.grade)
             case "closed":
                 _resolve(channel.closed, None)
+            case "failed":
+                channel.fail(SandboxLost(f"The sandbox could not start a process: {event.error}"))
+            case "signalled":
+                channel.signals -= 1
+                if channel.signals <= 0:
+                    channel.quiet.set()
 
     def _lose(self, why: str) -> None:
         if self.lost is not None:

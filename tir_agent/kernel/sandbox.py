@@ -121,12 +121,12 @@ class Jail:
         finally:
             await self._control.close_channel(channel)
 
-    def _checked(self, raw: object) -> Grade:
+    def _checked(self, raw: str | None) -> Grade:
         """A grade as the grader wrote it: it evaluates hostile text, so its word is checked."""
         if raw is None:
             return self._no_grade(Verdict.UNGRADABLE, "The grader died over this answer")
         try:
-            return Grade.model_validate(raw)
+            return Grade.model_validate_json(raw)
         except ValidationError:
             return self._no_grade(Verdict.UNGRADABLE, "The grader gave no usable verdict")
 
