@@ -48,16 +48,14 @@ def start(entry: Entry, report: int, *, close: Iterable[int]) -> NoReturn:
 def run_kernel(who: identity.Identity, sockets: Path, request: wire.Open, ready: int) -> None:
     """Become the session's kernel; a byte goes to `ready` when its sockets are bound."""
     import kernel
+    import shell
 
     _confine(who, request.limits)
     _silence()
     _seed()
-
-    def bound() -> None:
-        _hide_own_modules()
-        _tell(ready, wire.BOUND)
-
-    kernel.run(sockets / "k", request.key, request.limits.output_chars, bound)
+    _hide_own_modules()
+    seat = kernel.Seat(sockets, request.key, ready)
+    kernel.run(seat, shell.Shell.instance(), output_chars=request.limits.output_chars, rich=request.rich)
 
 
 def run_grader(who: identity.Identity, request: wire.Grade, result: int) -> None:
@@ -87,6 +85,9 @@ def _confine(who: identity.Identity, limits: wire.Limits) -> None:
     ):
         if value is not None:
             resource.setrlimit(kind, (value, value))
+    processors = sorted(os.sched_getaffinity(0))
+    first = os.getpid() % len(processors)
+    os.sched_setaffinity(0, (processors[first:] + processors[:first])[: limits.cpus])
     identity.become(who)
     os.chdir(who.home)
     seccomp.refuse()

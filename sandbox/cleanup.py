@@ -1,6 +1,7 @@
-"""Removing what a session left behind. It may have done its worst to make that hard.
+"""Ending a session: killing what it started, removing what it left. It may have made both hard.
 
-Runs as the session's user, after all its processes have been killed, so nothing changes meanwhile.
+Runs in a process of its own, as the session's user, since the server may not touch what is another
+user's.
 """
 
 from __future__ import annotations
@@ -8,12 +9,69 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import stat
 from pathlib import Path
+
+import identity
 
 _IPC_RMID = 0
 # Where a session can write beside its own folder.
 _SHARED_FOLDERS = (Path("/dev/shm"), Path("/dev/mqueue"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108
+
+
+def sweep(who: identity.Identity, kernel: int, *, last: bool) -> None:
+    """Kill every process of a session and remove every file it wrote.
+
+    `last` says that no other session is the same user: otherwise only the descendants of the process
+    `kernel`, its process session, and what bears the session's mark can be told from a branch's. What
+    escapes that, having cleared its environment, ends with the last of them.
+    """
+    if who.uid is not None:
+        identity.become(who)
+    if who.uid is not None and last:
+        # All of the user's processes at once: one with a pending signal can no longer fork. The second
+        # round is for kernels on which it still could.
+        for _ in range(2):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+        shared_folders(who.uid)
+        shared_memory()
+    else:
+        for _ in range(10):
+            if not _kill(_belonging(kernel, who.mark)):
+                break
+    empty(who.home)
+
+
+def _kill(processes: set[int]) -> bool:
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(processes)
+
+
+def _belonging(kernel: int, mark: str) -> set[int]:
+    """Processes that descend from `kernel`, share its process session, or have the mark."""
+    wanted = f"{identity.MARK}={mark}".encode()
+    parents: dict[int, int] = {}
+    found = set()
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            # proc(5): state, parent, process group and process session follow the name in parentheses.
+            state, parent, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+            if state in "ZX":
+                continue
+            pid = int(folder.name)
+            parents[pid] = int(parent)
+            of_kernel = kernel and kernel in (pid, int(session))
+            if of_kernel or wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.add(pid)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
 
 
 def empty(folder: Path) -> None:

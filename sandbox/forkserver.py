@@ -1,13 +1,14 @@
 """The fork server: process 1 of a jail. Warms up once, then forks a child for each session.
 
-    forkserver.py CONTROL_SOCKET [--own-uids] [--scratch FOLDER]
+    forkserver.py CONTROL_SOCKET [--own-uids] [--scratch FOLDER] [--slots N]
 
 It connects to CONTROL_SOCKET, on which the host listens, says hello, and obeys: one JSON object a
 line in each direction (`wire.py`). When the host goes away, the connection ends, and everything here
 ends with it.
 
-Not here: what a session's process does before the user's code (`child.py`), the kernel (`kernel.py`).
-The server itself never runs a user's code, and must survive whatever a child does.
+Not here: what a session's process does before the user's code (`child.py`), the kernel (`kernel.py`),
+how what is left of a session is removed (`cleanup.py`). The server itself never runs a user's code, and
+must survive whatever a child does.
 """
 
 from __future__ import annotations
@@ -21,40 +22,26 @@ import shutil
 import signal
 import socket
 import sys
-from dataclasses import dataclass, field
+import time
 from pathlib import Path
 
 import child
+import cleanup
 import identity
 import warm
 import wire
+from process import Process
 
 _RETRY_SECONDS = 0.5
-
-
-@dataclass
-class Process:
-    """A child: the kernel of a session, or the process that grades an answer."""
-
-    number: int
-    """The host's id for it."""
-    pid: int
-    identity: identity.Identity
-    sockets: Path | None
-    pipe: int
-    """Readable: one byte when its sockets are bound, or the grade as JSON."""
-    received: bytearray = field(default_factory=bytearray)
-    bound: bool = False
-    exited: bool = False
 
 
 class Server:
     """Owns every process of the jail."""
 
-    def __init__(self, control: socket.socket, runtime: Path, scratch: Path, *, own_uids: bool) -> None:
+    def __init__(self, control: socket.socket, runtime: Path, identities: identity.Identities) -> None:
         self._control = control
         self._runtime = runtime
-        self._identities = identity.Identities(scratch, own_uids=own_uids)
+        self._identities = identities
         self._processes: dict[int, Process] = {}
         self._sweepers: dict[int, Process] = {}
         """Process id of each clean-up under way, and what it cleans up."""
@@ -84,7 +71,7 @@ class Server:
                         os.read(self._wakeup, 4096)
                     self._reap()
                 else:
-                    self._read_pipe(key.data)
+                    self._hear(key.data)
             waiting, self._unswept = self._unswept, []
             for process in waiting:
                 self._sweep(process)
@@ -108,50 +95,71 @@ class Server:
 
     def _obey(self, request: wire.Request) -> None:
         match request:
-            case wire.Open() | wire.Grade():
+            case wire.Open() | wire.Grade() | wire.Branch():
                 try:
                     self._start(request)
                 except OSError as error:
                     # Too many processes, files or folders: of one session, or of all together.
                     self._send(wire.Failed(id=request.id, error=str(error)))
             case wire.Signal():
-                process = self._processes.get(request.id)
-                if process is not None and not process.exited:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(process.pid, request.signal)
+                if request.id in self._processes:
+                    self._processes[request.id].signal(request.signal)
                 self._send(wire.Signalled(id=request.id))
             case wire.Close():
                 self._clean_up(request.id)
+            case wire.Report():
+                self._send(self._load(request.id))
 
-    def _start(self, request: wire.Open | wire.Grade) -> None:
+    def _start(self, request: wire.Open | wire.Grade | wire.Branch) -> None:
         """Raises OSError, with nothing left behind, if the machine or the jail has no room for it."""
-        who = self._identities.new(request.id)
-        sockets: Path | None = None
-        become: child.Entry
+        if isinstance(request, wire.Branch):
+            parent = self._processes.get(request.of)
+            if parent is None:
+                raise OSError("the session has ended")
+            who = self._identities.branch(parent.identity, request.id)
+        else:
+            who = self._identities.new(request.id)
+        process = Process(request.id, who, None)
         try:
-            if isinstance(request, wire.Open):
-                sockets = self._socket_folder(request, who)
-                become = functools.partial(child.run_kernel, who, sockets, request)
-            else:
-                become = functools.partial(child.run_grader, who, request)
-            self._fork(request.id, who, sockets, become)
+            if not isinstance(request, wire.Grade):
+                process.sockets = self._runtime / request.folder
+                process.sockets.mkdir(mode=0o770)
+            match request:
+                case wire.Open():
+                    assert process.sockets is not None
+                    self._give(process.sockets, who)
+                    self._fork(process, functools.partial(child.run_kernel, who, process.sockets, request))
+                case wire.Grade():
+                    self._fork(process, functools.partial(child.run_grader, who, request))
+                case wire.Branch():
+                    self._prepare(process)
         except OSError:
-            if sockets is not None:
-                self._identities.take_back(sockets)
-                shutil.rmtree(sockets, ignore_errors=True)
+            self._remove_sockets(process)
             self._identities.remove(who)
             raise
+        self._processes[request.id] = process
 
-    def _socket_folder(self, request: wire.Open, who: identity.Identity) -> Path:
-        sockets = self._runtime / request.folder
-        sockets.mkdir(mode=0o770)
+    def _give(self, sockets: Path, who: identity.Identity) -> None:
         # Set-group-id: the kernel's sockets get the folder's group, which is the host user's, so that the
         # host can connect and another session cannot.
         sockets.chmod(0o2770)
         self._identities.give(sockets, who, group=self._runtime.stat().st_gid)
-        return sockets
 
-    def _fork(self, number: int, who: identity.Identity, sockets: Path | None, become: child.Entry) -> None:
+    def _prepare(self, branch: Process) -> None:
+        """Make ready for a process that its parent will fork."""
+        assert branch.sockets is not None
+        branch.make_cradle()
+        assert branch.cradle is not None
+        try:
+            self._give(branch.sockets, branch.identity)
+            self._selector.register(branch.cradle, selectors.EVENT_READ, branch)
+        except OSError:
+            branch.close_cradle()
+            raise
+        who = branch.identity
+        self._send(wire.Prepared(branch.number, str(branch.sockets), str(who.home), who.mark))
+
+    def _fork(self, process: Process, become: child.Entry) -> None:
         readable, writable = os.pipe()
         try:
             pid = os.fork()
@@ -163,51 +171,53 @@ class Server:
             child.start(become, writable, close=[readable, *self._descriptors()])
         os.close(writable)
         os.set_blocking(readable, False)
-        process = Process(number, pid, who, sockets, readable)
-        self._processes[number] = process
-        self._selector.register(readable, selectors.EVENT_READ, number)
+        process.pid, process.pipe = pid, readable
+        self._selector.register(readable, selectors.EVENT_READ, process)
 
     def _descriptors(self) -> list[int]:
         """What a child must not hold."""
-        pipes = [process.pipe for process in self._processes.values() if process.pipe >= 0]
-        return [*self._inherited, *pipes]
+        own = [descriptor for process in self._processes.values() for descriptor in process.descriptors()]
+        return [*self._inherited, *own]
 
-    def _read_pipe(self, number: int) -> None:
-        process = self._processes.get(number)
-        if process is None or process.pipe < 0:
-            # Closed by what came before it in the same round of events.
+    def _hear(self, process: Process) -> None:
+        if process.cradle is not None:
+            self._adopt(process)
             return
-        try:
-            data = os.read(process.pipe, 65536)
-        except BlockingIOError:
+        # Less than nothing: closed by what came before it in the same round of events.
+        data = process.read() if process.pipe >= 0 else None
+        if data is None:
             return
-        process.received += data
         if process.sockets is not None and data == wire.BOUND:
             # The sockets are bound. From here on the folder is the server's: the user's code, which has
             # not started yet, cannot replace what is in it, nor fill the host's disk through it.
             process.bound = True
             self._identities.take_back(process.sockets)
             self._drop_pipe(process)
-            self._send(wire.Ready(id=number))
+            self._send(wire.Ready(id=process.number))
         elif not data or len(process.received) > wire.MAX_GRADE_BYTES:
             self._drop_pipe(process)
             if process.sockets is None:
-                text = process.received[: wire.MAX_GRADE_BYTES].decode("utf-8", "replace")
-                self._send(wire.Graded(id=number, grade=text or None))
+                self._send(wire.Graded(id=process.number, grade=process.grade()))
+            elif process.handle >= 0:
+                # Nobody waits for a branch until its parent's other half has ended.
+                self._send(wire.Exited(id=process.number, code=1, error=process.last_words()))
 
-    def _last_words(self, process: Process) -> str:
-        """Why a kernel could not start; nothing for one that did."""
-        if process.sockets is None or process.bound:
-            return ""
-        if process.pipe >= 0:
-            with contextlib.suppress(BlockingIOError):
-                process.received += os.read(process.pipe, 65536)
-            self._drop_pipe(process)
-        return process.received.decode("utf-8", "replace")
+    def _adopt(self, branch: Process) -> None:
+        assert branch.cradle is not None
+        cradle = branch.cradle
+        if not branch.adopt():
+            self._send(wire.Exited(id=branch.number, code=1, error="another process came instead"))
+        if branch.cradle is None:
+            self._selector.unregister(cradle)
+            self._selector.register(branch.pipe, selectors.EVENT_READ, branch)
 
     def _drop_pipe(self, process: Process) -> None:
+        if process.cradle is not None:
+            self._selector.unregister(process.cradle)
+            process.close_cradle()
         if process.pipe >= 0:
-            self._selector.unregister(process.pipe)
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(process.pipe)
             os.close(process.pipe)
             process.pipe = -1
 
@@ -223,15 +233,13 @@ class Server:
                 return
             flags = os.WNOHANG
             if pid in self._sweepers:
-                swept = self._sweepers.pop(pid)
-                self._identities.remove(swept.identity)
-                self._send(wire.Closed(id=swept.number))
+                self._swept(self._sweepers.pop(pid))
                 continue
-            for number, process in self._processes.items():
+            for process in self._processes.values():
                 if process.pid == pid:
                     process.exited = True
                     code = os.waitstatus_to_exitcode(status)
-                    self._send(wire.Exited(id=number, code=code, error=self._last_words(process)))
+                    self._send(wire.Exited(process.number, code, process.last_words()))
 
     def _clean_up(self, number: int) -> None:
         """Kill what the session started and remove what it wrote, in a process of its own."""
@@ -240,15 +248,18 @@ class Server:
             self._send(wire.Closed(id=number))
             return
         self._drop_pipe(process)
-        if not process.exited:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
+        if self._identities.is_last(process.identity):
+            process.signal(signal.SIGKILL)
+        self._remove_sockets(process)
+        self._sweep(process)
+
+    def _remove_sockets(self, process: Process) -> None:
         if process.sockets is not None:
             self._identities.take_back(process.sockets)
             shutil.rmtree(process.sockets, ignore_errors=True)
-        self._sweep(process)
 
     def _sweep(self, process: Process) -> None:
+        last = self._identities.is_last(process.identity)
         try:
             pid = os.fork()
         except OSError:
@@ -257,9 +268,33 @@ class Server:
             self._unswept.append(process)
             return
         if pid == 0:
-            entry = functools.partial(identity.sweep, process.identity, process.pid)
+            entry = functools.partial(cleanup.sweep, process.identity, process.pid, last=last)
             child.start(lambda _: entry(), -1, close=self._descriptors())
+        process.swept_as_last = last
         self._sweepers[pid] = process
+
+    def _swept(self, process: Process) -> None:
+        if not process.swept_as_last and self._identities.is_last(process.identity):
+            # The others have ended meanwhile: nobody is left to end what escaped from all of them.
+            self._sweep(process)
+            return
+        process.forget()
+        self._identities.remove(process.identity)
+        self._send(wire.Closed(id=process.number))
+
+    def _load(self, number: int) -> wire.Load:
+        processes = [folder for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+        resident = 0
+        for folder in processes:
+            with contextlib.suppress(OSError):
+                resident += int((folder / "statm").read_text().split()[1])
+        return wire.Load(
+            id=number,
+            sessions=sum(process.sockets is not None for process in self._processes.values()),
+            processes=len(processes),
+            resident_bytes=resident * os.sysconf("SC_PAGE_SIZE"),
+            server_seconds=time.process_time(),
+        )
 
     def _send(self, event: wire.Event) -> None:
         # The host is gone: the next read of the control socket says so, and ends the server.
@@ -273,12 +308,14 @@ def main() -> None:
     parser.add_argument("control", type=Path)
     parser.add_argument("--own-uids", action="store_true", help="every session gets a user id of its own")
     parser.add_argument("--scratch", type=Path, default=Path("/tmp"), help="where sessions may write")  # noqa: S108
+    parser.add_argument("--slots", type=int, default=0, help="file systems in it, one for a session each")
     arguments = parser.parse_args()
     warm.up()
     identity.protect_server()
+    identities = identity.Identities(arguments.scratch, own_uids=arguments.own_uids, slots=arguments.slots)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
         control.connect(str(arguments.control))
-        server = Server(control, arguments.control.parent, arguments.scratch, own_uids=arguments.own_uids)
+        server = Server(control, arguments.control.parent, identities)
         try:
             server.run()
         finally:

@@ -1,9 +1,9 @@
 """Who a session is: its user id, its folder, and how to be rid of all it did.
 
 With `own_uids` (in a container, or under bubblewrap as root) each session is a user of its own, which
-the kernel of the operating system keeps away from the others and from the server. Without, all
-sessions of a jail share the server's user: bubblewrap for ordinary users then gives each session a jail
-of its own, and the `local` backend isolates nothing.
+the kernel of the operating system keeps away from the others and from the server; its branches, which it
+forks itself, are the same user. Without, all sessions of a jail share the server's user: bubblewrap for
+ordinary users then gives each session a jail of its own, and the `local` backend isolates nothing.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import contextlib
 import ctypes
 import os
 import secrets
-import signal
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import cleanup
-
-_MARK = "TIR_SESSION"
+MARK = "TIR_SESSION"
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_UIDS = 60_000
 
 
 @dataclass(frozen=True)
@@ -42,53 +41,96 @@ class Identity:
             "MPLCONFIGDIR": f"{home}/.matplotlib",
             "IPYTHONDIR": f"{home}/.ipython",
             "JUPYTER_RUNTIME_DIR": f"{home}/.jupyter",
-            "MPLBACKEND": "agg",
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LANG": "C.UTF-8",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
-            _MARK: self.mark,
+            MARK: self.mark,
         }
 
 
 class Identities:
-    """Gives out identities, no user id twice."""
+    """Gives out identities: no folder, and no user id but for branches, to two at a time.
 
-    def __init__(self, scratch: Path, *, own_uids: bool) -> None:
+    `scratch` holds the folders. With `slots` they are there already, named 0 to `slots` - 1: file systems
+    of their own, so that no session can fill another's.
+    """
+
+    def __init__(self, scratch: Path, *, own_uids: bool, slots: int) -> None:
         self._scratch = scratch
         self._own_uids = own_uids
         self._first = _first_uid() if own_uids else 0
+        self._users: Counter[int | None] = Counter()
+        self._slots = [str(slot) for slot in reversed(range(slots))] if slots else None
         self._mark = secrets.token_hex(8)
 
     def new(self, number: int) -> Identity:
-        """A fresh user with an empty folder that nobody else can enter."""
-        uid = self._first + number % 60_000 if self._own_uids else None
-        home = self._scratch / f"s{number}"
-        home.mkdir(mode=0o700)
-        identity = Identity(uid, home, f"{self._mark}-{number}")
-        try:
-            self.give(home, identity, group=uid)
-        except OSError:
-            self.remove(identity)
-            raise
-        return identity
+        """A fresh user with an empty folder that nobody else can enter.
+
+        Raises:
+            OSError: there is no room for another.
+        """
+        uid = None
+        if self._own_uids:
+            uid = next(uid for uid in self._candidates(number) if not self._users[uid])
+        return self._settle(uid, number)
+
+    def branch(self, parent: Identity, number: int) -> Identity:
+        """The same user with another folder. Raises OSError like `new`."""
+        return self._settle(parent.uid, number)
+
+    def is_last(self, identity: Identity) -> bool:
+        """Whether nobody else is the same user."""
+        return self._users[identity.uid] == 1
 
     def give(self, path: Path, identity: Identity, *, group: int | None) -> None:
         """Make `path` the session's; without own user ids it is already."""
         if identity.uid is not None and group is not None:
             os.chown(path, identity.uid, group)
 
-    def remove(self, identity: Identity) -> None:
-        """Remove the identity's folder, which its own user has emptied and cannot remove."""
-        with contextlib.suppress(OSError):
-            identity.home.rmdir()
-
     def take_back(self, path: Path) -> None:
         """Make `path` the server's again."""
         if self._own_uids:
             with contextlib.suppress(FileNotFoundError):
                 os.chown(path, os.getuid(), -1)
+
+    def remove(self, identity: Identity) -> None:
+        """Take the identity's folder away, which its user has emptied, and let others be that user."""
+        self._users[identity.uid] -= 1
+        if not self._users[identity.uid]:
+            del self._users[identity.uid]
+        if self._slots is None:
+            with contextlib.suppress(OSError):
+                identity.home.rmdir()
+            return
+        with contextlib.suppress(OSError):
+            self.take_back(identity.home)
+            identity.home.chmod(0o700)
+            # Whatever a session has done that it could not be emptied: nobody gets it after that.
+            if not any(identity.home.iterdir()):
+                self._slots.append(identity.home.name)
+
+    def _candidates(self, number: int) -> range:
+        return range(self._first + number % _UIDS, self._first + number % _UIDS + _UIDS)
+
+    def _settle(self, uid: int | None, number: int) -> Identity:
+        if self._slots is None:
+            home = self._scratch / f"s{number}"
+            home.mkdir(mode=0o700)
+        elif self._slots:
+            home = self._scratch / self._slots.pop()
+        else:
+            raise OSError("All folders for sessions are in use")
+        identity = Identity(uid, home, f"{self._mark}-{number}")
+        self._users[uid] += 1
+        try:
+            self.give(home, identity, group=uid)
+        except OSError:
+            self.remove(identity)
+            raise
+        return identity
 
 
 def _first_uid() -> int:
@@ -123,38 +165,3 @@ def protect_server() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def sweep(identity: Identity, kernel: int) -> None:
-    """Kill every process of a session and remove every file it wrote. Runs in a process of its own,
-    as the session's user, since the server may not touch what is another user's."""
-    if identity.uid is not None:
-        become(identity)
-        # All of the user's processes at once: one with a pending signal can no longer fork. The second
-        # round is for kernels on which it still could.
-        for _ in range(2):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(-1, signal.SIGKILL)
-        cleanup.shared_folders(identity.uid)
-        cleanup.shared_memory()
-    else:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(kernel, signal.SIGKILL)
-        _kill_marked(identity.mark)
-    cleanup.empty(identity.home)
-
-
-def _kill_marked(mark: str) -> None:
-    """Kill the processes whose environment names the session, daemons among them."""
-    wanted = f"{_MARK}={mark}".encode()
-    for _ in range(10):
-        found = False
-        for folder in Path("/proc").iterdir():
-            if not folder.name.isdigit() or int(folder.name) == os.getpid():
-                continue
-            with contextlib.suppress(OSError):
-                if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                    found = True
-                    os.kill(int(folder.name), signal.SIGKILL)
-        if not found:
-            return

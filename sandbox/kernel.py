@@ -1,109 +1,81 @@
-"""The Jupyter kernel of a session: ipykernel, with everything bounded that it sends (`streams.py`).
+"""The Jupyter kernel of a session: ipykernel, around the shell that the fork server has made ready.
 
 Nothing here defends against the user's code, which runs in the same process and can change all of it:
 the host bounds what it receives once more. It makes what honest code does come out right.
+
+A kernel is a shell, which holds the user's state, and the channels over which it is told what to do. A
+fork keeps the first and makes the second anew: so a session starts, and so a live one branches.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import zmq
+import ipykernel.ipkernel
+import wire
+from branching import Branch, Machinery, fork, obstacle, seed
+from channels import Channels
 from ipykernel.ipkernel import IPythonKernel
-from ipykernel.kernelapp import IPKernelApp
-from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
-from IPython.core.formatters import DisplayFormatter
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.profiledir import ProfileDir
-from streams import ALLOWANCE, capped, encodable, gap
-from traitlets.config import Config
+from shell import MAX_DISPLAYS, NoProfile, Shell
+from streams import ALLOWANCE, CappedStream, capped, encodable, gap
+from tornado.ioloop import IOLoop
 
 _MAX_NAMES = 100
-_MAX_DISPLAYS = 100
-_LATEX_UP_TO = 2000
-"""LaTeX is made only of values whose plain text is at most this long: it can be slow for large ones."""
-_MAX_LATEX = 20_000
-"""LaTeX that is longer is left out: cut, it would be no LaTeX."""
 _NO_INPUT = "input() is not available here: the program runs without a user. Write the value into the code."
+_ROUNDS = 4
+"""Of the event loop, in which the kernel's own tasks for a request come to their end."""
+_FORSAKEN: list[object] = []
+"""What a branch has from its parent and must neither use nor let the garbage collector close."""
 
 
-class CappedDisplay(ZMQDisplayPublisher):  # type: ignore[misc]
-    """`display()`: plain text alone, and not without end."""
+class _NoSubshells:
+    """Stands where ipykernel has the thread that makes shells beside the shell: there is one alone here."""
 
-    def publish(self, data: dict[str, Any], *_: Any, update: bool = False, **__: Any) -> None:
-        # An update would show the same object a second time: there is no page to change it on.
-        if update:
-            return
-        plain = encodable(str(data.get("text/plain", "")))
-        ALLOWANCE.displays += 1
-        if ALLOWANCE.displays > _MAX_DISPLAYS:
-            ALLOWANCE.dropped += len(plain)
-            return
-        # Without the metadata and the transient data: they are the user's, and of any size.
-        super().publish({"text/plain": ALLOWANCE.shorten(plain)})
+    parent_thread = threading.main_thread()
 
-
-class CappedFormatter(DisplayFormatter):  # type: ignore[misc]
-    """The value of a cell's last expression: plain text, and LaTeX where that is cheap."""
-
-    def format(self, obj: Any, include: Any = None, exclude: Any = None) -> Any:
-        data, _ = super().format(obj, include={"text/plain"}, exclude=exclude)
-        plain = data.get("text/plain")
-        if not isinstance(plain, str):
-            return data, {}
-        shown = {"text/plain": ALLOWANCE.shorten(encodable(plain))}
-        if len(plain) <= _LATEX_UP_TO and hasattr(obj, "_repr_latex_"):
-            latex = super().format(obj, include={"text/latex"}, exclude=exclude)[0].get("text/latex")
-            if isinstance(latex, str) and len(latex) <= _MAX_LATEX:
-                shown["text/latex"] = encodable(latex)
-        return shown, {}
-
-
-class Shell(ZMQInteractiveShell):  # type: ignore[misc]
-    """IPython, telling errors in a bounded number of characters."""
-
-    display_pub_class = CappedDisplay
-    # `!command` writes to the standard streams like any child process; a terminal would add "\r".
-    system = InteractiveShell.system_raw
-
-    def init_display_formatter(self) -> None:
-        self.display_formatter = CappedFormatter(parent=self)
-        self.configurables.append(self.display_formatter)
-
-    def ask_exit(self) -> NoReturn:
-        """`exit()` ends the cell, as `sys.exit()` does, and not the kernel with all its state."""
-        raise SystemExit
-
-    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        text = ALLOWANCE.shorten(encodable("\n".join(str(line) for line in stb)))
-        super()._showtraceback(etype, _Message(evalue), text.split("\n"))
-
-
-class _Message:
-    """An exception's text, made once and cut: it is the user's code that makes it."""
-
-    def __init__(self, error: BaseException) -> None:
-        try:
-            text = str(error)
-        except Exception:
-            text = "(the exception's own __str__ failed)"
-        self._text = ALLOWANCE.shorten(encodable(text))
-
-    def __str__(self) -> str:
-        return self._text
+    def __bool__(self) -> bool:
+        return False
 
 
 class Kernel(IPythonKernel):  # type: ignore[misc]
     """Adds to each reply what the host needs to know: the user's names, and how much was cut."""
 
     shell_class = Shell
+    _supports_kernel_subshells = False
+
+    def __init__(self, channels: Channels, shell: Shell) -> None:
+        super().__init__(
+            session=channels.session,
+            shell_stream=channels.shell,
+            control_stream=channels.control,
+            control_thread=channels.control_thread,
+            shell_channel_thread=_NoSubshells(),
+            iopub_thread=channels.iopub_thread,
+            iopub_socket=channels.iopub,
+            stdin_socket=channels.stdin,
+            log=logging.getLogger("ipykernel"),
+            profile_dir=NoProfile(location=os.environ["HOME"]),
+            user_ns=shell.user_ns,
+        )
+        shell.kernel = self
+        self.shell_handlers["tir_branch_request"] = self._want_branches
+        self.shell_handlers["tir_seed_request"] = self._seed
+        self.machinery: Machinery | None = None
+        self.wanted: tuple[Any, Any, dict[str, Any]] | None = None
+        """A request for branches: where the reply goes, and the message."""
 
     async def do_execute(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        if self.machinery is None:
+            # The host is connected and the user's code has not run: what is there is the kernel's own.
+            self.machinery = Machinery.now()
         ALLOWANCE.renew()
         reply: dict[str, Any]
         try:
@@ -115,10 +87,12 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             # What comes now is not the user's; ipykernel sets the handler anew for the next cell.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         streams = capped()
-        if ALLOWANCE.displays > _MAX_DISPLAYS and streams:
-            streams[0].write(gap(ALLOWANCE.displays - _MAX_DISPLAYS, "displays"))
+        if ALLOWANCE.displays > MAX_DISPLAYS and streams:
+            streams[0].write(gap(ALLOWANCE.displays - MAX_DISPLAYS, "displays"))
         for stream in streams:
             stream.end_cell()
+        if self.shell.rich:
+            return reply
         # The error itself was sent on its own, cut; here it would be whole.
         return {
             "status": reply["status"],
@@ -132,85 +106,108 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             "tir_dropped": ALLOWANCE.dropped,
         }
 
-    def _names(self) -> list[str]:
+    def _names(self) -> dict[str, str]:
+        """The user's names, and the types of what they stand for."""
         shell = self.shell
         names = [
             name
             for name in list(shell.user_ns)
             if isinstance(name, str) and not name.startswith("_") and name not in shell.user_ns_hidden
         ]
-        return [encodable(name[:100]) for name in names[:_MAX_NAMES]]
+        return {
+            encodable(name[:100]): encodable(type(shell.user_ns[name]).__name__[:100])
+            for name in names[:_MAX_NAMES]
+        }
 
-    def raw_input(self, prompt: object = "") -> NoReturn:
+    def raw_input(self, prompt: object = "") -> Any:
+        if self._allow_stdin:
+            return super().raw_input(prompt)
         raise EOFError(_NO_INPUT)
 
-    def getpass(self, prompt: object = "", stream: object = None) -> NoReturn:
+    def getpass(self, prompt: object = "", stream: object = None) -> Any:
+        if self._allow_stdin:
+            return super().getpass(prompt)
         raise EOFError(_NO_INPUT)
 
+    async def _want_branches(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Leave the event loop, since a branch must not be born inside it; `_serve` goes on."""
+        self.wanted = (stream, ident, parent)
+        asyncio.get_running_loop().stop()
 
-class NoProfile(ProfileDir):  # type: ignore[misc]
-    """IPython's folder of settings, of which nothing is made: a kernel must start on a full disk too."""
+    async def _seed(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        seed(parent["content"]["seed"])
+        self.session.send(stream, "tir_seed_reply", {"status": "ok"}, parent, ident=ident)
 
-    def check_dirs(self) -> None:
-        """None of them is needed."""
-
-    check_log_dir = check_startup_dir = check_security_dir = check_pid_dir = check_dirs
-
-
-class App(IPKernelApp):  # type: ignore[misc]
-    """A kernel that is told where to listen, and writes no file."""
-
-    kernel_class = Kernel
-
-    def init_profile_dir(self) -> None:
-        """No user's settings apply here."""
-        self.profile_dir = NoProfile(location=os.environ["HOME"])
-
-    def load_config_file(self, **kwargs: Any) -> None:
-        """No user's settings apply here."""
-
-    def init_connection_file(self) -> None:
-        """The host chose the sockets' names and the key."""
-
-    def write_connection_file(self, **kwargs: Any) -> None:
-        """The host knows them already."""
-
-    def cleanup_connection_file(self) -> None:
-        """There is none."""
-
-    def init_iopub(self, context: zmq.Context[Any]) -> None:
-        """By default output is dropped that comes faster than the host reads; here it waits instead."""
-        context.setsockopt(zmq.XPUB_NODROP, 1)
-        super().init_iopub(context)
-
-    def init_heartbeat(self) -> None:
-        """The fork server tells when the process has ended."""
+    def answer(self, refusal: str | None) -> None:
+        """Tell the host that the branches are on their way, or why there are none."""
+        assert self.wanted is not None
+        (stream, ident, parent), self.wanted = self.wanted, None
+        content = {"status": "ok"} if refusal is None else {"status": "refused", "reason": refusal}
+        self.session.send(stream, "tir_branch_reply", content, parent, ident=ident)
+        stream.flush()
 
 
-def run(prefix: Path, key: str, output_chars: int, on_bound: Callable[[], None]) -> None:
-    """Serve the Jupyter protocol on the Unix sockets `prefix`-1 (shell) to -4, until killed.
+@dataclass(frozen=True)
+class Seat:
+    """Where a kernel listens, and how it says that it does."""
 
-    `on_bound` is called when the sockets can be connected to.
-    """
+    sockets: Path
+    key: str
+    ready: int
+    """File descriptor that gets `wire.BOUND`."""
+
+
+def run(seat: Seat, shell: Shell, *, output_chars: int, rich: bool) -> NoReturn:
+    """Serve the Jupyter protocol until killed, in this process and, after a fork, in every branch."""
     ALLOWANCE.half = output_chars // 2
-    config = Config()
-    config.Session.key = key.encode()
-    config.HistoryManager.enabled = False
-    config.InteractiveShell.colors = "nocolor"
-    config.InteractiveShell.history_load_length = 0
-    config.InteractiveShellApp.exec_PYTHONSTARTUP = False
-    config.IPKernelApp.outstream_class = "streams.CappedStream"
-    config.IPKernelApp.log_level = 50
-    app = App.instance(
-        config=config,
-        transport="ipc",
-        ip=str(prefix),
-        shell_port=1,
-        iopub_port=2,
-        stdin_port=3,
-        control_port=4,
-        parent_handle=os.getppid(),
-    )
-    app.initialize([])
-    on_bound()
-    app.start()
+    shell.rich = rich
+    shell.ipython_dir = os.environ["HOME"]
+    shell.history_manager.dir_hist[:] = [str(Path.cwd())]
+    sys.path.insert(0, "")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    streams: list[CappedStream] = []
+    while True:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        channels = Channels(seat.sockets / "k", seat.key, IOLoop.current(), heartbeat=rich)
+        if streams:
+            for stream in streams:
+                stream.attach(channels)
+        else:
+            streams += [CappedStream(channels, "stdout", 1), CappedStream(channels, "stderr", 2)]
+            sys.stdout, sys.stderr = streams
+        kernel = Kernel.instance(channels, shell)
+        kernel.start()
+        os.write(seat.ready, wire.BOUND)
+        os.close(seat.ready)
+        branch = _serve(kernel, loop)
+        _FORSAKEN.append((loop, channels, kernel))
+        Kernel.clear_instance()
+        ipykernel.ipkernel._comm_manager = None
+        seat = Seat(Path(branch.sockets), branch.key, branch.ready)
+
+
+def _serve(kernel: Kernel, loop: asyncio.AbstractEventLoop) -> Branch:
+    """Returns in a branch alone."""
+    while True:
+        try:
+            loop.run_forever()
+        except KeyboardInterrupt:
+            continue
+        if kernel.wanted is None:
+            os._exit(0)
+        for _ in range(_ROUNDS):
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        machinery = kernel.machinery or Machinery.now()
+        wanted = kernel.wanted[2]["content"]["branches"]
+        refusal = obstacle(machinery, loop)
+        if refusal is None:
+            try:
+                branch = fork([Branch.parse(fields) for fields in wanted], machinery)
+            except OSError as error:
+                refusal = f"the operating system refused to fork: {error.strerror}"
+            else:
+                if branch is not None:
+                    return branch
+        kernel.answer(refusal)

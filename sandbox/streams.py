@@ -15,8 +15,8 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import Any
 
+from channels import Channels
 from ipykernel.iostream import OutStream
 
 _DRAIN_SECONDS = 0.5
@@ -31,12 +31,14 @@ class Allowance:
         self.half = 500_000
         self.dropped = 0
         self.displays = 0
+        self.images = 0
         self._left = self.half
 
     def renew(self) -> None:
         """A new cell begins."""
         self.dropped = 0
         self.displays = 0
+        self.images = 0
         self._left = self.half
 
     def take(self, text: str) -> str:
@@ -73,20 +75,55 @@ ALLOWANCE = Allowance()
 class CappedStream(OutStream):  # type: ignore[misc]
     """Standard output or error: sends the head, keeps the tail until the cell ends."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Before the base class starts the thread that reads the file descriptor.
+    def __init__(self, channels: Channels, name: str, descriptor: int) -> None:
+        # The base class would begin to watch at once, and could not do so a second time.
+        super().__init__(channels.session, channels.iopub_thread, name, watchfd=False)
+        self._descriptor = descriptor
+        self.attach(channels)
+        os.register_at_fork(after_in_child=self._forked)
+
+    def attach(self, channels: Channels) -> None:
+        """Send through `channels` from now on, and hear what is written to the file descriptor itself."""
+        self.session = channels.session
+        self.pub_thread = channels.iopub_thread
+        self._io_loop = channels.iopub_thread.io_loop
+        self._renew()
+        self._fid, writable = os.pipe()
+        os.dup2(writable, self._descriptor)
+        os.close(writable)
+        # What `fileno()` tells.
+        self._original_stdstream_copy = self._descriptor
+        self._detached = False
+        threading.Thread(target=self._watch_pipe_fd, args=(self._fid,), name="Output", daemon=True).start()
+
+    def _renew(self) -> None:
+        """Forget what another process has written, and locks that a thread of it may hold for ever."""
+        self._master_pid = os.getpid()
         self._lock = threading.Lock()
         self._reading = threading.Lock()
+        self._buffer_lock = threading.RLock()
+        self._rotate_buffers()
+        self._flush_pending = False
         self._tail: deque[str] = deque()
         self._tail_chars = 0
         self._cut = 0
-        super().__init__(*args, **kwargs)
-        # A lock that another thread holds during a fork would never be released in the child.
-        os.register_at_fork(after_in_child=self._renew_locks)
+
+    def _forked(self) -> None:
+        """In a child of the session, which has no way to the host: its parent hears the descriptor."""
+        self._renew()
+        self._detached = True
+
+    def flush(self) -> None:
+        if not self._detached:
+            super().flush()
 
     def write(self, string: str) -> int | None:
         if not isinstance(string, str):
             raise TypeError(f"write() argument must be str, not {type(string).__name__}")
+        if self._detached:
+            with contextlib.suppress(OSError):
+                os.write(self._descriptor, string.encode("utf-8", "backslashreplace"))
+            return len(string)
         with self._lock:
             head = ALLOWANCE.take(string)
             if len(head) < len(string):
@@ -122,19 +159,19 @@ class CappedStream(OutStream):  # type: ignore[misc]
             super().write((gap(cut) if cut else "") + encodable(tail))
         self.flush()
 
-    def _watch_pipe_fd(self) -> None:
-        """The base class's thread that hears what is written to the file descriptor itself.
+    def _watch_pipe_fd(self, pipe: int) -> None:
+        """The thread that hears what is written to the file descriptor itself.
 
-        Unlike there, a character that falls on two reads stays whole, and `_drain` can tell when
-        everything that was read has been written.
+        Unlike in the base class, a character that falls on two reads stays whole, and `_drain` can tell
+        when everything that was read has been written.
         """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         with contextlib.suppress(OSError):
             while True:
-                select.select([self._fid], [], [])
+                select.select([pipe], [], [])
                 with self._reading:
-                    data = os.read(self._fid, _CHUNK_BYTES)
-                    if not data or not self._should_watch:
+                    data = os.read(pipe, _CHUNK_BYTES)
+                    if not data:
                         return
                     self.write(decoder.decode(data))
 
@@ -146,11 +183,6 @@ class CappedStream(OutStream):  # type: ignore[misc]
             time.sleep(0.0005)
         if self._reading.acquire(timeout=_DRAIN_SECONDS):
             self._reading.release()
-
-    def _renew_locks(self) -> None:
-        self._lock = threading.Lock()
-        self._reading = threading.Lock()
-        self._buffer_lock = threading.RLock()
 
 
 def capped() -> list[CappedStream]:

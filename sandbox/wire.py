@@ -25,6 +25,8 @@ class Limits:
     """None where the limit would count processes that are not the session's."""
     open_files: int
     file_bytes: int
+    cpus: int
+    """Processors that its processes may run on."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ class Open:
     folder: str
     key: str
     limits: Limits
+    rich: bool
+    """For a notebook: all forms of what is shown, and a heartbeat."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Prepare for a kernel that the kernel `of` will fork. `folder` as for `Open`."""
+
+    id: int
+    of: int
+    folder: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,14 @@ class Close:
     id: int
 
 
-Request = Open | Grade | Signal | Close
+@dataclass(frozen=True)
+class Report:
+    """Tell how much is going on."""
+
+    id: int
+
+
+Request = Open | Branch | Grade | Signal | Close | Report
 
 
 @dataclass(frozen=True)
@@ -71,6 +91,27 @@ class Hello:
 
     python: str
     packages: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a branch needs to know: where its sockets and its files go, and its mark."""
+
+    id: int
+    sockets: str
+    home: str
+    mark: str
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is going on; see `tir_agent.kernel.base.Load`."""
+
+    id: int
+    sessions: int
+    processes: int
+    resident_bytes: int
+    server_seconds: float
 
 
 @dataclass(frozen=True)
@@ -122,10 +163,12 @@ class Failed:
     error: str
 
 
-Event = Hello | Ready | Exited | Closed | Graded | Signalled | Failed
+Event = Hello | Prepared | Load | Ready | Exited | Closed | Graded | Signalled | Failed
 
-_REQUESTS: dict[str, type[Open | Grade | Signal | Close]] = {
+_REQUESTS: dict[str, type[Open | Branch | Grade | Signal | Close | Report]] = {
     "open": Open,
+    "branch": Branch,
+    "report": Report,
     "grade": Grade,
     "signal": Signal,
     "close": Close,

@@ -13,7 +13,8 @@
     │   └── SandboxError         the sandbox failed
     │       ├── SandboxUnavailable   it cannot be started on this machine
     │       ├── BaseImageUnavailable the sandbox's base image cannot be had
-    │       └── SandboxLost          it was running and went away
+    │       ├── SandboxLost          it was running and went away
+    │       └── BranchRefused        a session's state cannot be taken over by another
     └── StorageError             a trajectory could not be written
 
 What a model's own code does (an exception, a time-out, a killed kernel) is not here: it is an
@@ -22,6 +23,7 @@ What a model's own code does (an exception, a time-out, a killed kernel) is not 
 
 __all__ = [
     "BaseImageUnavailable",
+    "BranchRefused",
     "ContextOverflow",
     "MachineryError",
     "ModelError",
@@ -98,6 +100,10 @@ class BaseImageUnavailable(SandboxUnavailable):
 
 class SandboxLost(SandboxError):
     """The sandbox was running and went away."""
+
+
+class BranchRefused(SandboxError):
+    """A session can neither be forked nor be repeated cell by cell."""
 
 
 class StorageError(TirError):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "Budget",
     "Fences",
+    "Isolation",
     "KernelChoice",
     "Limits",
     "NoTool",
@@ -35,6 +36,15 @@ class KernelChoice(StrEnum):
     BUBBLEWRAP = "bubblewrap"
     LOCAL = "local"
     """This machine, with no isolation at all."""
+
+
+class Isolation(StrEnum):
+    """What a session shares with others."""
+
+    SESSION = "session"
+    """A jail, in which it has a user id and a folder of its own."""
+    CONTAINER = "container"
+    """Nothing but the machine: it has a jail to itself."""
 
 
 class Sampling(Settings):
@@ -82,10 +92,16 @@ class Limits(Settings):
     memory_bytes: int = Field(default=4 * 2**30, ge=2**28)
     """Address space of one process."""
     processes: int = Field(default=64, ge=1)
-    """Processes and threads of one session."""
+    """Processes and threads of one session, without those of its branches' kernels."""
+    branches: int = Field(default=64, ge=0)
+    """Branches of one session that are open at the same time, branches of branches included."""
+    cpus: int = Field(default=2, ge=1)
+    """Processors that one session's programs may use at a time."""
     open_files: int = Field(default=256, ge=64)
     file_bytes: int = Field(default=64 * 2**20, ge=0)
     """Size of one file that the code writes."""
+    disk_bytes: int = Field(default=64 * 2**20, ge=2**20)
+    """All files of one session together (in memory; `local` does not limit it)."""
 
 
 class Fences(Settings):

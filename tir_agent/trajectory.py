@@ -30,6 +30,7 @@ __all__ = [
     "Feedback",
     "FinishReason",
     "Grade",
+    "Image",
     "Message",
     "Origin",
     "Problem",
@@ -115,6 +116,16 @@ class ExecutionError(Record):
     """As IPython prints it, without colour codes."""
 
 
+class Image(Record):
+    """A picture that the code showed: a figure, as a rule."""
+
+    width: int = Field(ge=0)
+    """Pixels."""
+    height: int = Field(ge=0)
+    png: str
+    """The file, in Base64."""
+
+
 class Execution(Record):
     """What the kernel answered to a cell, in full (up to the kernel's output cap)."""
 
@@ -126,6 +137,8 @@ class Execution(Record):
     """`text/plain` of the value of the cell's last expression."""
     latex: str | None = None
     """`text/latex` of the same value, where its type offers it."""
+    images: tuple[Image, ...] = ()
+    """At most 8, each at most 1.5 MB; their plain text stands in `stdout`."""
     error: ExecutionError | None = None
     duration: float = Field(default=0.0, ge=0)
     dropped: int = Field(default=0, ge=0)

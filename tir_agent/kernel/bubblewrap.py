@@ -18,13 +18,15 @@ from tir_agent.errors import SandboxUnavailable
 from tir_agent.kernel.child_process import ChildProcess
 from tir_agent.kernel.environment import PythonEnvironment
 from tir_agent.kernel.local import fork_server_environment
+from tir_agent.settings import Isolation, Limits
 
 __all__ = ["BubblewrapLauncher", "find_bwrap"]
 
 _RUNTIME_DIR = "/run/tir"
 _PROGRAMS_DIR = "/opt/tir"
 _PYTHON_DIR = "/opt/venv"
-_SCRATCH_BYTES = 512 * 2**20
+_SLOTS = 1024
+_SHARED_MEMORY_BYTES = 64 * 2**20
 _CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_CHOWN", "CAP_KILL")
 # What an interpreter needs of the machine: the loader, the C library, and what Python links to.
 _SYSTEM = (
@@ -61,12 +63,13 @@ class BubblewrapLauncher:
 
     backend = "bubblewrap"
 
-    def __init__(self, python: PythonEnvironment) -> None:
+    def __init__(self, python: PythonEnvironment, limits: Limits, *, isolation: Isolation) -> None:
         self.image: str | None = python.identity
         self._python = python
+        self._limits = limits
         self._process = ChildProcess()
         self._root = os.getuid() == 0
-        self.one_session = not self._root
+        self.one_session = not self._root or isolation is Isolation.CONTAINER
         self.counts_processes = self._root or _kernel_version() >= _COUNTS_SINCE
 
     async def launch(self, folder: Path) -> asyncio.Future[str]:
@@ -93,8 +96,14 @@ class BubblewrapLauncher:
                 command += ["--cap-add", capability]
         # Folders that bubblewrap makes on the way to a mount are closed to other users: make them first.
         prefix = Path(sys.base_prefix)
-        on_the_way = [Path("/etc"), Path("/opt"), Path("/run"), *reversed(prefix.parents[:-1])]
-        for folder_in_jail in on_the_way if not prefix.is_relative_to("/usr") else on_the_way[:3]:
+        on_the_way = [
+            Path("/etc"),
+            Path("/opt"),
+            Path("/run"),
+            Path("/scratch"),
+            *reversed(prefix.parents[:-1]),
+        ]
+        for folder_in_jail in on_the_way if not prefix.is_relative_to("/usr") else on_the_way[:4]:
             command += ["--perms", "0755", "--dir", str(folder_in_jail)]
         for path in _SYSTEM:
             command += _mirror(Path(path))
@@ -103,14 +112,17 @@ class BubblewrapLauncher:
         command += ["--ro-bind", str(self._python.folder), _PYTHON_DIR]
         command += ["--ro-bind", str(sandbox_dir()), _PROGRAMS_DIR]
         command += ["--proc", "/proc", "--dev", "/dev"]
-        command += ["--size", str(_SCRATCH_BYTES), "--perms", "0755", "--tmpfs", "/scratch"]
+        command += ["--size", str(_SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108
+        slots = (1 + self._limits.branches if self.one_session else _SLOTS) if self._root else 0
+        for scratch in [f"/scratch/{slot}" for slot in range(slots)] or ["/scratch"]:
+            command += ["--size", str(self._limits.disk_bytes), "--perms", "0755", "--tmpfs", scratch]
         command += ["--bind", str(folder), _RUNTIME_DIR, "--remount-ro", "/", "--chdir", "/"]
         command += [
             f"{_PYTHON_DIR}/bin/python",
             f"{_PROGRAMS_DIR}/forkserver.py",
             f"{_RUNTIME_DIR}/control.sock",
         ]
-        command += ["--scratch", "/scratch"]
+        command += ["--scratch", "/scratch", "--slots", str(slots)]
         return [*command, "--own-uids"] if self._root else command
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import secrets
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,12 +18,15 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from tir_agent.errors import SandboxLost, SandboxUnavailable
 from tir_agent.settings import Limits
 
-__all__ = ["Channel", "Control", "Hello"]
+__all__ = ["Channel", "Control", "Hello", "Prepared", "ServerLoad"]
 
 # The server is warm after one or two seconds; a loaded machine gets much more.
 START_SECONDS = 120.0
 # Longer than any line that the fork server sends.
 _LINE_BYTES = 1 << 20
+
+# Branches are their session's user, whose processes and threads are limited together.
+_KERNEL_THREADS = 8
 
 _T = TypeVar("_T")
 
@@ -36,6 +38,27 @@ class Hello(BaseModel):
 
     python: str
     packages: dict[str, str]
+
+
+class Prepared(BaseModel):
+    """Where a branch will listen and write, as the jail sees it; and what its processes are marked with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sockets: str
+    home: str
+    mark: str
+
+
+class ServerLoad(BaseModel):
+    """What a fork server says of its load; see `tir_agent.kernel.base.Load`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sessions: int
+    processes: int
+    resident_bytes: int
+    server_seconds: float
 
 
 class _Event(BaseModel):
@@ -61,6 +84,8 @@ class Channel:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.graded: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self.prepared: asyncio.Future[Prepared] = asyncio.get_running_loop().create_future()
+        self.load: asyncio.Future[ServerLoad] = asyncio.get_running_loop().create_future()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.signals = 0
         """How many are under way."""
@@ -69,7 +94,7 @@ class Channel:
         self.quiet.set()
 
     def fail(self, error: SandboxLost) -> None:
-        for future in (self.ready, self.exited, self.graded, self.closed):
+        for future in (self.ready, self.exited, self.graded, self.prepared, self.load, self.closed):
             if not future.done():
                 future.set_exception(error)
                 # Not everyone waits for everything: an error that nobody asks for is no leak.
@@ -129,21 +154,31 @@ class Control:
             hint="Its folder must be on this machine: a remote Docker engine cannot reach it",
         )
 
-    def open(self, folder: str, key: str, limits: Limits, *, count_processes: bool) -> Channel:
+    def open(
+        self, folder: str, key: str, limits: Limits, *, count_processes: bool, rich: bool = False
+    ) -> Channel:
         """Ask for a kernel whose sockets are in `folder`."""
-        fields = {"folder": folder, "key": key, "limits": _wire_limits(limits, count_processes)}
-        return self._ask("open", fields)
+        fields = {"folder": folder, "key": key, "rich": rich}
+        return self._ask("open", {**fields, "limits": _wire_limits(limits, count_processes)})
+
+    def branch(self, parent: Channel, folder: str) -> Channel:
+        """Ask to make ready for a kernel that the kernel of `parent` will fork."""
+        return self._ask("branch", {"of": parent.number, "folder": folder})
+
+    def report(self) -> Channel:
+        """Ask how much is going on."""
+        return self._ask("report", {})
 
     def grade(self, answer: str, gold: str, limits: Limits, *, count_processes: bool) -> Channel:
         """Ask for a comparison of two answers."""
         fields = {"answer": answer, "gold": gold, "limits": _wire_limits(limits, count_processes)}
         return self._ask("grade", fields)
 
-    def interrupt(self, channel: Channel) -> None:
-        """SIGINT to the kernel's process. It has come there once the channel is quiet again."""
+    def signal(self, channel: Channel, number: int) -> None:
+        """Send a signal to the kernel's process. It has come there once the channel is quiet again."""
         channel.signals += 1
         channel.quiet.clear()
-        self._send({"op": "signal", "id": channel.number, "signal": int(signal.SIGINT)})
+        self._send({"op": "signal", "id": channel.number, "signal": int(number)})
 
     async def close_channel(self, channel: Channel) -> None:
         """Kill and clean up all that belongs to the channel. Raises nothing: a lost jail has ended it."""
@@ -207,7 +242,13 @@ class Control:
                 _resolve(channel.exited, event.code)
             case "graded":
                 _resolve(channel.graded, event.grade)
+            case "prepared":
+                _resolve(channel.prepared, Prepared.model_validate_json(line))
+            case "load":
+                _resolve(channel.load, ServerLoad.model_validate_json(line))
+                self._channels.pop(event.id, None)
             case "closed":
+                _resolve(channel.exited, -int(signal.SIGKILL))
                 _resolve(channel.closed, None)
             case "failed":
                 channel.fail(SandboxLost(f"The sandbox could not start a process: {event.error}"))
@@ -227,11 +268,6 @@ class Control:
             self._hello.exception()
 
 
-def new_key() -> str:
-    """A key that signs a session's messages."""
-    return secrets.token_hex(32)
-
-
 def _resolve(future: asyncio.Future[_T], value: _T) -> None:
     if not future.done():
         future.set_result(value)
@@ -241,7 +277,8 @@ def _wire_limits(limits: Limits, count_processes: bool) -> dict[str, object]:
     return {
         "output_chars": limits.output_chars,
         "memory_bytes": limits.memory_bytes,
-        "processes": limits.processes if count_processes else None,
+        "processes": limits.processes + _KERNEL_THREADS * limits.branches if count_processes else None,
         "open_files": limits.open_files,
         "file_bytes": limits.file_bytes,
+        "cpus": limits.cpus,
     }

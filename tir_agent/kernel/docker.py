@@ -15,6 +15,7 @@ import requests
 
 from tir_agent.errors import SandboxUnavailable
 from tir_agent.kernel.owner import Owner
+from tir_agent.settings import Isolation, Limits
 
 __all__ = ["DockerLauncher", "sweep_containers"]
 
@@ -22,9 +23,12 @@ _LABEL = "tir-agent.owner"
 _RUNTIME_DIR = "/run/tir"
 # To become a session's user, to give it its folder, to kill it: all that the fork server does as user 0.
 _CAPABILITIES = ["SETUID", "SETGID", "CHOWN", "KILL"]
-_SCRATCH_BYTES = 512 * 2**20
+# Folders for sessions, each a file system of its own. As many as there can be sessions and branches.
+_SLOTS = 1024
+_INODES = 16_384
+_SHARES = 512
 _MEMORY_BYTES = 8 * 2**30
-_PROCESSES = 4096
+_PROCESSES = 16_384
 _EngineError = (docker.errors.DockerException, requests.RequestException)
 
 
@@ -32,12 +36,23 @@ class DockerLauncher:
     """One container with one fork server. Every session in it has a user id of its own."""
 
     backend = "docker"
-    one_session = False
     counts_processes = True
 
-    def __init__(self, client: docker.DockerClient, image: str) -> None:
+    def __init__(
+        self,
+        client: docker.DockerClient,
+        image: str,
+        limits: Limits,
+        *,
+        isolation: Isolation,
+        runtime: str | None,
+    ) -> None:
+        """`runtime` is the name of an OCI runtime that the engine knows, such as runc or runsc."""
         self.image: str | None = image
+        self.one_session = isolation is Isolation.CONTAINER
         self._client = client
+        self._limits = limits
+        self._runtime = runtime
         self._container: docker.models.containers.Container | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -58,16 +73,26 @@ class DockerLauncher:
         if self._container is not None:
             container, self._container = self._container, None
             await asyncio.to_thread(_remove, container)
-        self._client.close()
 
     def _run(self, folder: Path) -> docker.models.containers.Container:
         assert self.image is not None
         memory = min(_MEMORY_BYTES, _machine_memory())
+        slots = 1 + self._limits.branches if self.one_session else _SLOTS
+        tmpfs = f"size={self._limits.disk_bytes},nr_inodes={_INODES},mode=0755,nosuid,nodev"
+        command = [
+            f"{_RUNTIME_DIR}/control.sock",
+            "--own-uids",
+            "--scratch",
+            "/scratch",
+            "--slots",
+            str(slots),
+        ]
         return self._client.containers.run(
             self.image,
-            [f"{_RUNTIME_DIR}/control.sock", "--own-uids", "--scratch", "/scratch"],
+            command,
             detach=True,
             init=True,
+            runtime=self._runtime,
             network_mode="none",
             read_only=True,
             cap_drop=["ALL"],
@@ -77,8 +102,10 @@ class DockerLauncher:
             pids_limit=_PROCESSES,
             mem_limit=memory,
             memswap_limit=memory,
-            # The tmpfs itself belongs to the fork server: a session writes in its own folder alone.
-            tmpfs={"/scratch": f"size={_SCRATCH_BYTES},mode=0755,nosuid,nodev"},
+            # Whatever runs here beside the sandbox comes first: a model's server, as a rule.
+            cpu_shares=_SHARES,
+            # The folders themselves belong to the fork server, but for the time of a session.
+            tmpfs={f"/scratch/{slot}": tmpfs for slot in range(slots)},
             shm_size=64 * 2**20,
             mounts=[docker.types.Mount(_RUNTIME_DIR, str(folder), type="bind")],
             log_config=docker.types.LogConfig(type="json-file", config={"max-size": "1m"}),

@@ -1,210 +1,138 @@
-"""A running jail, and the sandbox that hands out its sessions."""
+"""The sandbox that hands out sessions: from one jail, or each from a jail of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
-import zmq.asyncio
-from pydantic import ValidationError
-
-from tir_agent.errors import SandboxError
-from tir_agent.kernel.base import SandboxInfo
-from tir_agent.kernel.control import Control
-from tir_agent.kernel.owner import Owner
+from tir_agent.errors import SandboxLost, SandboxUnavailable
+from tir_agent.kernel.base import Load, SandboxInfo
+from tir_agent.kernel.jail import Jail, Launcher
+from tir_agent.kernel.pool import Pool
 from tir_agent.kernel.session import JailSession
 from tir_agent.settings import Limits
-from tir_agent.trajectory import Execution, Grade, Verdict
+from tir_agent.trajectory import Grade
 
-__all__ = ["Jail", "JailSandbox", "Launcher", "sweep_folders"]
+__all__ = ["JailSandbox"]
 
-
-_PREFIX = "tir-"
-_OWNER = "owner"
-
-
-def sweep_folders() -> None:
-    """Remove the folders of this user's tir-agent processes that are no more. Nobody else's."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if folder.stat().st_uid != os.getuid():
-                continue
-            owner = Owner.parse((folder / _OWNER).read_text())
-            if owner is not None and owner.is_gone():
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-class Launcher(Protocol):
-    """Starts a fork server in some kind of jail."""
-
-    backend: str
-    image: str | None
-    one_session: bool
-    """Whether sessions share a user, so that each needs a jail of its own."""
-    counts_processes: bool
-    """Whether a limit on processes counts the session's alone."""
-
-    async def launch(self, folder: Path) -> asyncio.Future[str]:
-        """Start it with `folder`, which holds the control socket, as its runtime folder.
-
-        Returns a future that resolves to the jail's last words when it ends by itself.
-
-        Raises:
-            SandboxUnavailable: it cannot be started.
-        """
-
-    async def kill(self) -> None:
-        """End it, now. Idempotent; raises nothing."""
-
-
-class Jail:
-    """One fork server in one jail, and the folder of sockets that it shares with the host."""
-
-    def __init__(self, launcher: Launcher, limits: Limits) -> None:
-        self._launcher = launcher
-        self._limits = limits
-        # The outer folder keeps other users of this machine out, the inner one is what the jail sees.
-        # Short: the path of a Unix socket has room for about 100 bytes.
-        self._outer = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        (self._outer / _OWNER).write_text(Owner.this().label())
-        inner = self._outer / "r"
-        inner.mkdir()
-        inner.chmod(0o771)
-        self._control = Control(inner)
-        self._context = zmq.asyncio.Context()
-        self.info: SandboxInfo
-
-    @property
-    def counts_processes(self) -> bool:
-        return self._launcher.counts_processes
-
-    async def start(self) -> None:
-        """Raises SandboxUnavailable if it cannot be started; nothing is left behind then."""
-        try:
-            await self._control.listen()
-            ended = await self._launcher.launch(self._control.folder)
-            hello = await self._control.wait_for_hello(ended)
-        except BaseException:
-            await self.close()
-            raise
-        self.info = SandboxInfo(
-            backend=self._launcher.backend,
-            image=self._launcher.image,
-            python=hello.python,
-            packages=hello.packages,
-        )
-
-    async def session(self) -> JailSession:
-        session = JailSession(
-            self._control, self._context, self._limits, count_processes=self.counts_processes
-        )
-        try:
-            await session.start()
-        except BaseException:
-            await session.close()
-            raise
-        return session
-
-    async def grade(self, answer: str, gold: str, timeout: float) -> Grade:
-        channel = self._control.grade(answer, gold, self._limits, count_processes=self.counts_processes)
-        try:
-            await asyncio.wait({channel.graded}, timeout=timeout)
-            if not channel.graded.done():
-                return self._no_grade(Verdict.TIMEOUT, f"The comparison took longer than {timeout:g} seconds")
-            return self._checked(channel.graded.result())
-        finally:
-            await self._control.close_channel(channel)
-
-    def _checked(self, raw: str | None) -> Grade:
-        """A grade as the grader wrote it: it evaluates hostile text, so its word is checked."""
-        if raw is None:
-            return self._no_grade(Verdict.UNGRADABLE, "The grader died over this answer")
-        try:
-            return Grade.model_validate_json(raw)
-        except ValidationError:
-            return self._no_grade(Verdict.UNGRADABLE, "The grader gave no usable verdict")
-
-    def _no_grade(self, verdict: Verdict, reason: str) -> Grade:
-        grader = f"math-verify {self.info.packages.get('math-verify', '')}".strip()
-        return Grade(verdict=verdict, reason=reason, grader=grader)
-
-    async def close(self) -> None:
-        await self._control.disconnect()
-        await self._launcher.kill()
-        self._context.destroy(linger=0)
-        await asyncio.to_thread(shutil.rmtree, self._outer, ignore_errors=True)
+Say = Callable[[str], None]
 
 
 class JailSandbox:
-    """A sandbox with one jail for all sessions, or, where they share a user, one for each."""
+    """Has a jail of its own at any time, for grading and, where they share one, for all sessions.
 
-    def __init__(self, new_launcher: Callable[[], Launcher], limits: Limits) -> None:
+    A jail that ends by itself (its fork server died, its container was removed) is replaced when the
+    next session or grade is asked for; its sessions are lost.
+    """
+
+    def __init__(
+        self,
+        new_launcher: Callable[[], Launcher],
+        limits: Limits,
+        *,
+        pool: int = 0,
+        say: Say = lambda sentence: None,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`pool` sessions are kept ready; `say` hears when a jail had to be replaced."""
         self._new_launcher = new_launcher
         self._limits = limits
-        self._launcher: Launcher = new_launcher()
-        self._jail = Jail(self._launcher, limits)
-        self._sessions: set[OwnJailSession] = set()
+        self._say = say
+        self._on_close = on_close
+        self._own_jails: set[Jail] = set()
+        self._jail = Jail(new_launcher(), limits)
+        self._pool = Pool(self._make, pool)
+        self._replacing = asyncio.Lock()
+        self._restarts = 0
+        self._closed = False
 
     async def start(self) -> Self:
         """Raises SandboxUnavailable if it cannot be started."""
-        await self._jail.start()
+        try:
+            await self._jail.start()
+        except BaseException:
+            self._on_close()
+            raise
+        self._pool.fill()
         return self
 
     @property
     def info(self) -> SandboxInfo:
         return self._jail.info
 
-    async def session(self) -> JailSession | OwnJailSession:
-        if not self._launcher.one_session:
-            return await self._jail.session()
-        jail = Jail(self._new_launcher(), self._limits)
-        try:
-            await jail.start()
-            session = OwnJailSession(jail, await jail.session())
-        except BaseException:
-            await jail.close()
-            raise
-        self._sessions.add(session)
-        session.on_close = self._sessions.discard
-        return session
+    async def session(self) -> JailSession:
+        if self._closed:
+            raise SandboxLost("The sandbox is gone: it was closed")
+        return await self._pool.take()
 
     async def grade(self, answer: str, gold: str, *, timeout: float) -> Grade:
-        return await self._jail.grade(answer, gold, timeout)
+        return await (await self._living_jail()).grade(answer, gold, timeout)
+
+    async def jail(self) -> Jail:
+        """A jail for whoever starts kernels in it by other means. Raises SandboxLost."""
+        return await self._living_jail()
+
+    async def load(self) -> Load:
+        jails = [jail for jail in (self._jail, *self._own_jails) if jail.lost is None]
+        loads = await asyncio.gather(*(jail.load() for jail in jails))
+        return Load(
+            jails=len(jails),
+            sessions=sum(load.sessions for load in loads),
+            ready=len(self._pool),
+            processes=sum(load.processes for load in loads),
+            resident_bytes=sum(load.resident_bytes for load in loads),
+            server_seconds=sum(load.server_seconds for load in loads),
+            restarts=self._restarts,
+        )
+
+    async def _make(self) -> JailSession:
+        """A fresh session, in its own jail where it needs one."""
+        jail = await self._living_jail()
+        if not jail.one_session:
+            return await jail.session()
+        own = Jail(self._new_launcher(), self._limits)
+        own.on_close = self._own_jails.discard
+        try:
+            await own.start()
+            session = await own.session()
+        except SandboxUnavailable as error:
+            await own.close()
+            raise SandboxLost(error.message) from None
+        except BaseException:
+            await own.close()
+            raise
+        self._own_jails.add(own)
+        return session
+
+    async def _living_jail(self) -> Jail:
+        async with self._replacing:
+            if self._closed:
+                raise SandboxLost("The sandbox is gone: it was closed")
+            if self._jail.lost is None:
+                return self._jail
+            self._say("The sandbox had ended by itself and was started again")
+            await self._jail.close()
+            jail = Jail(self._new_launcher(), self._limits)
+            try:
+                await jail.start()
+            except SandboxUnavailable as error:
+                raise SandboxLost(f"The sandbox ended and cannot be started again: {error.message}") from None
+            self._jail = jail
+            self._restarts += 1
+            return jail
 
     async def close(self) -> None:
-        for session in list(self._sessions):
-            await session.close()
+        if self._closed:
+            return
+        self._closed = True
+        await self._pool.close()
+        await asyncio.gather(*(jail.close() for jail in list(self._own_jails)))
         await self._jail.close()
+        self._on_close()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
-
-
-class OwnJailSession:
-    """A session that is alone in its jail, and takes it along when it ends."""
-
-    def __init__(self, jail: Jail, session: JailSession) -> None:
-        self._jail = jail
-        self._session = session
-        self.on_close: Callable[[OwnJailSession], None] = lambda session: None
-
-    async def execute(self, code: str, *, timeout: float) -> Execution:
-        return await self._session.execute(code, timeout=timeout)
-
-    async def interrupt(self) -> None:
-        await self._session.interrupt()
-
-    async def close(self) -> None:
-        self.on_close(self)
-        with contextlib.suppress(SandboxError):
-            await self._session.close()
-        await self._jail.close()

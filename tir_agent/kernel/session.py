@@ -1,45 +1,50 @@
-"""One live kernel in a jail, spoken to in the Jupyter protocol."""
+"""A session of a jail: one live kernel after the other, spoken to in the Jupyter protocol."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+import signal
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from queue import Empty
 from typing import Any
 
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 
-from tir_agent.errors import SandboxLost
-from tir_agent.kernel.control import Channel, Control, new_key
+from tir_agent.errors import BranchRefused, SandboxLost
+from tir_agent.kernel.base import Origin, Start
+from tir_agent.kernel.cell import collect, request
 from tir_agent.kernel.outputs import Outputs
-from tir_agent.settings import Limits
+from tir_agent.kernel.prefix import Prefix
+from tir_agent.kernel.process import Ground, KernelProcess
 from tir_agent.trajectory import Execution, ExecutionError, ExecutionStatus
 
 __all__ = ["JailSession"]
 
-_START_SECONDS = 60.0
 # A dead kernel's last messages are already in the sockets' buffers.
 _LAST_WORDS_SECONDS = 0.2
+# A fork takes milliseconds, but for a process that has filled its memory.
+_BRANCH_SECONDS = 30.0
+_CLOSED = "The session is closed"
 
 
 class JailSession:
-    """A session of a jail. Its kernel is replaced when it dies or cannot be interrupted."""
+    """Its kernel is replaced when it dies or cannot be interrupted."""
 
-    def __init__(
-        self, control: Control, context: zmq.asyncio.Context, limits: Limits, *, count_processes: bool
-    ) -> None:
-        self._control = control
-        self._context = context
-        self._limits = limits
-        self._count_processes = count_processes
-        self._channel: Channel | None = None
+    def __init__(self, ground: Ground, origin: Origin | None = None, prefix: Prefix | None = None) -> None:
+        self._ground = ground
+        self.origin = origin or Origin()
+        self.on_close: Callable[[JailSession], Awaitable[None]] | None = None
+        self.on_open: Callable[[JailSession], None] = lambda session: None
+        """Called with each branch."""
+        self._process: KernelProcess | None = None
         self._client: AsyncKernelClient | None = None
         self._running = False
         self._closed = False
-        self._names: tuple[str, ...] = ()
+        self._names: Mapping[str, str] = {}
+        self._prefix = prefix or Prefix()
 
     async def start(self) -> None:
         """Fork a kernel and connect to it; returns when it would run a cell at once.
@@ -47,136 +52,191 @@ class JailSession:
         Raises:
             SandboxLost: the jail went away, or no kernel came up within a minute.
         """
-        folder, key = secrets.token_hex(8), new_key()
-        channel = self._control.open(folder, key, self._limits, count_processes=self._count_processes)
-        self._channel = channel
-        waiting: set[asyncio.Future[Any]] = {channel.ready, channel.exited}
-        await asyncio.wait(waiting, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if not channel.ready.done():
-            reason = channel.error.strip().rpartition("\n")[2] or "no answer"
-            await self._end_kernel()
-            raise SandboxLost(f"The sandbox did not start a kernel: {reason}")
-        channel.ready.result()
-        self._client = await self._connect(folder, key)
+        await self._settle(await KernelProcess.start(self._ground))
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its kernel would run a cell."""
+        process = self._process
+        return not self._closed and process is not None and not process.ended.done()
 
     async def execute(self, code: str, *, timeout: float) -> Execution:
-        if self._closed or self._client is None or self._channel is None:
-            raise SandboxLost("The session is closed")
+        process, client = self._open()
         if refusal := self._refusal(code):
             error = ExecutionError(name="Refused", message=refusal, traceback=refusal)
             return Execution(status=ExecutionStatus.REFUSED, error=error)
+        execution = await self._run(process, client, code, timeout)
+        self._prefix.add(code, timeout, execution)
+        return execution
+
+    async def _run(
+        self, process: KernelProcess, client: AsyncKernelClient, code: str, timeout: float
+    ) -> Execution:
         start = time.monotonic()
-        outputs = Outputs()
-        message = self._client.execute(code, allow_stdin=False, stop_on_error=True)
-        collecting = asyncio.ensure_future(self._collect(self._client, message, outputs))
+        outputs = Outputs(self._ground.limits.output_chars)
+        message = client.execute(code, allow_stdin=False, stop_on_error=True)
+        collecting = asyncio.ensure_future(collect(client, message, outputs))
         self._running = True
         try:
-            ended = await self._ended(collecting, timeout)
+            ended = await _ended(collecting, process, timeout)
             status: ExecutionStatus | None = None
-            if not ended and not self._channel.exited.done():
+            if not ended and not process.ended.done():
                 status = ExecutionStatus.TIMEOUT
-                self._control.interrupt(self._channel)
-                ended = await self._ended(collecting, self._limits.grace_seconds)
-            if self._channel.exited.done():
-                self._channel.exited.result()
+                process.signal(signal.SIGINT)
+                ended = await _ended(collecting, process, self._ground.limits.grace_seconds)
+            await process.signalled()
+            if process.ended.done():
                 ended, status = False, status or ExecutionStatus.DIED
                 await asyncio.wait({collecting}, timeout=_LAST_WORDS_SECONDS)
         finally:
             self._running = False
-            if not collecting.done():
-                collecting.cancel()
+            collecting.cancel()
             await asyncio.gather(collecting, return_exceptions=True)
+        if self._closed:
+            raise SandboxLost(_CLOSED)
+        if process.ended.done():
+            process.ended.result()
         duration = time.monotonic() - start
         if not ended:
-            lost, self._names = self._names, ()
+            lost, self._names = self._names, {}
             await self._end_kernel()
             await self.start()
-            return outputs.execution(status, duration, lost_names=lost)
-        collecting.result()
-        self._names = outputs.names or ()
+            return outputs.execution(status, duration, lost_names=tuple(lost))
+        self._names = outputs.names or {}
         return outputs.execution(status, duration)
 
     async def interrupt(self) -> None:
-        if self._running and self._channel is not None:
-            self._control.interrupt(self._channel)
+        if self._running and self._process is not None:
+            self._process.signal(signal.SIGINT)
+
+    def names(self) -> Mapping[str, str]:
+        return dict(self._names)
+
+    async def branch(self, n: int = 1, *, seeds: Sequence[int] | None = None) -> tuple[JailSession, ...]:
+        if n < 1 or (seeds is not None and len(seeds) != n):
+            raise ValueError(f"{n} branches with {len(seeds or ())} seeds")
+        self._open()
+        refusal = None
+        branches: list[JailSession] = []
+        try:
+            refusal = await self._fork(n, seeds, branches)
+            if refusal is not None:
+                for number in range(n):
+                    branches.append(await self._replay(refusal, seeds[number] if seeds else None))
+        except BaseException:
+            await asyncio.gather(*(branch.close() for branch in branches))
+            raise
+        for branch in branches:
+            branch.on_close, branch.on_open = self.on_close, self.on_open
+            self.on_open(branch)
+        return tuple(branches)
+
+    async def _fork(self, n: int, seeds: Sequence[int] | None, branches: list[JailSession]) -> str | None:
+        """Fork the live kernel into `branches`; returns why it cannot be, where it cannot."""
+        process, _ = self._open()
+        prepared = [await KernelProcess.prepare_branch(process) for _ in range(n)]
+        born: list[KernelProcess] = [branch for branch, _ in prepared]
+        each: Sequence[int | None] = seeds or [None] * n
+        try:
+            fields = [
+                {"sockets": at.sockets, "home": at.home, "mark": at.mark, "key": branch.key, "seed": seed}
+                for (branch, at), seed in zip(prepared, each, strict=True)
+            ]
+            reply = await self._ask("tir_branch_request", {"branches": fields})
+            if reply.get("status") != "ok":
+                return str(reply.get("reason", "the kernel refused"))[:500]
+            origin = Origin(start=Start.FORKED, cells=len(self._prefix))
+            for branch in list(born):
+                await branch.wait_until_bound()
+                session = JailSession(self._ground, origin, self._prefix.copy())
+                session._names = self._names
+                branches.append(session)
+                born.remove(branch)
+                await session._settle(branch)
+        finally:
+            for branch in born:
+                await branch.end()
+        return None
+
+    async def _replay(self, reason: str, seed: int | None) -> JailSession:
+        """A fresh session that has run the same cells, with the same outputs."""
+        origin = Origin(start=Start.REPLAYED, cells=len(self._prefix), reason=reason)
+        session = JailSession(self._ground, origin)
+        try:
+            await session.start()
+            await self._prefix.replay(lambda code, timeout: session.execute(code, timeout=timeout))
+            if seed is not None:
+                await session._ask("tir_seed_request", {"seed": seed})
+        except BranchRefused as error:
+            await session.close()
+            raise BranchRefused(f"The session cannot be branched: {reason}; and {error.message}") from None
+        except BaseException:
+            await session.close()
+            raise
+        return session
+
+    async def _ask(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        process, client = self._open()
+        asking = asyncio.ensure_future(request(client, kind, content))
+        waiting: set[asyncio.Future[Any]] = {asking, process.ended}
+        await asyncio.wait(waiting, timeout=_BRANCH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            return asking.result()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        return {"status": "error", "reason": "the kernel did not answer"}
+
+    async def restart(self) -> None:
+        self._open()
+        await self._end_kernel()
+        self._names = {}
+        self._prefix = Prefix()
+        await self.start()
 
     async def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            await self._end_kernel()
+        if self._closed:
+            return
+        self._closed = True
+        await self._end_kernel()
+        if self.on_close is not None:
+            await self.on_close(self)
+
+    def _open(self) -> tuple[KernelProcess, AsyncKernelClient]:
+        if self._closed or self._process is None or self._client is None:
+            raise SandboxLost(_CLOSED)
+        return self._process, self._client
 
     def _refusal(self, code: str) -> str | None:
         try:
             size = len(code.encode())
         except UnicodeEncodeError:
             return "The code is not valid Unicode text, so it was not run."
-        if size > self._limits.cell_bytes:
-            return f"The code has {size:,} bytes; {self._limits.cell_bytes:,} is the most, so it was not run."
+        limit = self._ground.limits.cell_bytes
+        if size > limit:
+            return f"The code has {size:,} bytes; {limit:,} is the most, so it was not run."
         return None
 
-    async def _connect(self, folder: str, key: str) -> AsyncKernelClient:
-        client = AsyncKernelClient(context=self._context)
-        client.load_connection_info(
-            {
-                "transport": "ipc",
-                "ip": str(self._control.folder / folder / "k"),
-                "shell_port": 1,
-                "iopub_port": 2,
-                "stdin_port": 3,
-                "control_port": 4,
-                "hb_port": 5,
-                "key": key,
-                "signature_scheme": "hmac-sha256",
-            }
-        )
-        client.start_channels(shell=True, iopub=True, stdin=False, hb=False, control=False)  # noqa: S604
+    async def _settle(self, process: KernelProcess) -> None:
+        """Make a kernel whose sockets are bound this session's."""
+        self._process = process
         try:
-            async with asyncio.timeout(_START_SECONDS):
-                # Nothing is lost from here on: the kernel has seen the subscription.
-                while (await client.get_iopub_msg())["msg_type"] != "iopub_welcome":
-                    pass
-        except TimeoutError:
-            client.stop_channels()
-            raise SandboxLost("The sandbox's kernel does not answer") from None
-        return client
-
-    async def _ended(self, collecting: asyncio.Future[None], timeout: float) -> bool:
-        """Whether the cell came to its end; False if its time passed or its kernel ended first."""
-        assert self._channel is not None
-        waiting: set[asyncio.Future[Any]] = {collecting, self._channel.exited}
-        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        return collecting.done()
-
-    @staticmethod
-    async def _collect(client: AsyncKernelClient, message: str, outputs: Outputs) -> None:
-        """Hear the cell out: it has ended when the shell has replied *and* iopub says idle."""
-
-        async def hear_iopub() -> None:
-            while True:
-                heard = await client.get_iopub_msg()
-                # A late message of an earlier cell belongs to that one, and is too late.
-                if heard["parent_header"].get("msg_id") != message:
-                    continue
-                if heard["msg_type"] == "status" and heard["content"].get("execution_state") == "idle":
-                    return
-                outputs.add(heard["msg_type"], heard["content"])
-
-        async def hear_shell() -> None:
-            while True:
-                heard = await client.get_shell_msg()
-                if heard["parent_header"].get("msg_id") == message:
-                    outputs.reply(heard["content"])
-                    return
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(hear_iopub())
-            group.create_task(hear_shell())
+            self._client = await process.connect()
+        except BaseException:
+            await self._end_kernel()
+            raise
 
     async def _end_kernel(self) -> None:
-        if self._client is not None:
+        client, self._client = self._client, None
+        process, self._process = self._process, None
+        if client is not None:
             with contextlib.suppress(zmq.ZMQError, Empty):
-                self._client.stop_channels()
-            self._client = None
-        if self._channel is not None:
-            channel, self._channel = self._channel, None
-            await self._control.close_channel(channel)
+                client.stop_channels()
+        if process is not None:
+            await process.end()
+
+
+async def _ended(collecting: asyncio.Future[None], process: KernelProcess, timeout: float) -> bool:
+    """Whether the cell came to its end; False if its time passed or its kernel ended first."""
+    waiting: set[asyncio.Future[Any]] = {collecting, process.ended}
+    await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    return collecting.done()
