@@ -36,6 +36,12 @@ async def _open(choice: KernelChoice) -> Sandbox:
         missing(f"no {choice} sandbox here: {error.message}")
 
 
+async def docker_is_here() -> None:
+    """Skip the test where there is no Docker sandbox; in CI, fail it."""
+    async with await _open(KernelChoice.DOCKER):
+        pass
+
+
 @pytest_asyncio.fixture(scope="session", params=BACKENDS)
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     """Each kind of sandbox, started once."""

@@ -151,6 +151,9 @@ class RunSettings(Settings):
     base_url: str | None = None
     """Null for models that run in this process's care: the embedded and the scripted one."""
     kernel: KernelChoice = KernelChoice.AUTO
+    isolation: Isolation = Isolation.SESSION
+    runtime: str | None = None
+    """OCI runtime that Docker starts containers with; null for its own choice."""
     sampling: Sampling = Sampling()
     budget: Budget = Budget()
     limits: Limits = Limits()

@@ -24,7 +24,7 @@ from tir_agent.models.base import Model
 from tir_agent.models.choice import EMBEDDED, is_embedded, open_model
 from tir_agent.problems import problem_from_bytes, problem_from_file, problem_from_text
 from tir_agent.prompts import Prompt, load_prompt
-from tir_agent.settings import Budget, KernelChoice, Limits, RunSettings, Sampling
+from tir_agent.settings import Budget, Isolation, KernelChoice, Limits, RunSettings, Sampling
 from tir_agent.store import check_writable, default_name, save_or_rescue
 from tir_agent.trajectory import Problem, StopReason, Trajectory
 
@@ -57,6 +57,12 @@ def solve(
         typer.Option(help="A prompt's name or YAML file [default: tir; tir_fewshot for the embedded model]."),
     ] = None,
     kernel: Annotated[KernelChoice, typer.Option(help="Where code runs.")] = KernelChoice.AUTO,
+    isolation: Annotated[
+        Isolation, typer.Option(help="container: a session shares its container with no other.")
+    ] = Isolation.SESSION,
+    runtime: Annotated[
+        str | None, typer.Option(help="OCI runtime for Docker, e.g. runsc [default: the engine's own].")
+    ] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2)] = Sampling().temperature,
     top_p: Annotated[float, typer.Option(min=0.001, max=1)] = Sampling().top_p,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens in one reply.")] = Sampling().max_tokens,
@@ -84,6 +90,8 @@ def solve(
         model=model,
         base_url=None if is_embedded(model) else base_url(base_url_option),
         kernel=kernel,
+        isolation=isolation,
+        runtime=runtime,
         sampling=Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed),
         budget=Budget(max_turns=max_turns, max_total_tokens=max_total_tokens, max_seconds=max_seconds),
         limits=Limits(cell_seconds=timeout),
@@ -199,7 +207,13 @@ async def _open(job: _Job, stack: AsyncExitStack, notes: list[str]) -> tuple[Mod
             return None
         settings = job.settings
         sandbox = await open_sandbox(
-            settings.kernel, settings.limits, progress=progress.line, deviate=deviate
+            settings.kernel,
+            settings.limits,
+            isolation=settings.isolation,
+            runtime=settings.runtime,
+            pool=0,
+            progress=progress.line,
+            deviate=deviate,
         )
         stack.push_async_callback(sandbox.close)
         return sandbox

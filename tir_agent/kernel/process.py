@@ -43,13 +43,15 @@ class KernelProcess:
         self.ended: asyncio.Future[int] = channel.exited
 
     @classmethod
-    async def start(cls, ground: Ground, *, rich: bool = False) -> KernelProcess:
-        """Fork a kernel; returns when its sockets are bound. A `rich` one is for notebooks.
+    async def start(cls, ground: Ground, *, key: str | None = None, rich: bool = False) -> KernelProcess:
+        """Fork a kernel; returns when its sockets are bound.
+
+        Its messages are signed with `key`, or one of its own. A `rich` one is for notebooks.
 
         Raises:
             SandboxLost: the jail went away, or no kernel came up within a minute.
         """
-        folder, key = secrets.token_hex(8), secrets.token_hex(32)
+        folder, key = secrets.token_hex(8), key or secrets.token_hex(32)
         channel = ground.control.open(
             folder, key, ground.limits, count_processes=ground.count_processes, rich=rich
         )

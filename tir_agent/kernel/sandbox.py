@@ -69,10 +69,6 @@ class JailSandbox:
     async def grade(self, answer: str, gold: str, *, timeout: float) -> Grade:
         return await (await self._living_jail()).grade(answer, gold, timeout)
 
-    async def jail(self) -> Jail:
-        """A jail for whoever starts kernels in it by other means. Raises SandboxLost."""
-        return await self._living_jail()
-
     async def load(self) -> Load:
         jails = [jail for jail in (self._jail, *self._own_jails) if jail.lost is None]
         loads = await asyncio.gather(*(jail.load() for jail in jails))
@@ -86,24 +82,30 @@ class JailSandbox:
             restarts=self._restarts,
         )
 
-    async def _make(self) -> JailSession:
-        """A fresh session, in its own jail where it needs one."""
+    async def own_jail(self) -> Jail:
+        """A jail for one more session: the one that sessions share, or else a new one, to be closed by
+        whoever asked. Raises SandboxLost."""
         jail = await self._living_jail()
         if not jail.one_session:
-            return await jail.session()
+            return jail
         own = Jail(self._new_launcher(), self._limits)
         own.on_close = self._own_jails.discard
+        self._own_jails.add(own)
         try:
             await own.start()
-            session = await own.session()
         except SandboxUnavailable as error:
-            await own.close()
             raise SandboxLost(error.message) from None
+        return own
+
+    async def _make(self) -> JailSession:
+        """A fresh session, in its own jail where it needs one."""
+        jail = await self.own_jail()
+        try:
+            return await jail.session()
         except BaseException:
-            await own.close()
+            if jail.one_session:
+                await jail.close()
             raise
-        self._own_jails.add(own)
-        return session
 
     async def _living_jail(self) -> Jail:
         async with self._replacing:
