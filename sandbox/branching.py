@@ -149,7 +149,7 @@ def _move(old: Path, new: Path, mark: str) -> None:
             os.environ[name] = str(new) + value[len(str(old)) :]
     os.environ[identity.MARK] = mark
     sys.path[:] = [str(new) if entry == str(old) else entry for entry in sys.path]
-    tempfile.tempdir = None
+    tempfile.tempdir = str(new)
     os.chdir(new / here.relative_to(old) if here.is_relative_to(old) else new)
 
 

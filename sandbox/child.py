@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import identity
 import seccomp
+import warm
 import wire
 
 Entry = Callable[[int], None]
@@ -48,14 +49,14 @@ def start(entry: Entry, report: int, *, close: Iterable[int]) -> NoReturn:
 def run_kernel(who: identity.Identity, sockets: Path, request: wire.Open, ready: int) -> None:
     """Become the session's kernel; a byte goes to `ready` when its sockets are bound."""
     import kernel
-    import shell
 
+    ours = kernel.Kernel.instance()
     _confine(who, request.limits)
     _silence()
     _seed()
     _hide_own_modules()
     seat = kernel.Seat(sockets, request.key, ready)
-    kernel.run(seat, shell.Shell.instance(), output_chars=request.limits.output_chars, rich=request.rich)
+    kernel.run(ours, seat, output_chars=request.limits.output_chars, rich=request.rich)
 
 
 def run_grader(who: identity.Identity, request: wire.Grade, result: int) -> None:
@@ -97,9 +98,8 @@ def _hide_own_modules() -> None:
     """The jail's own modules are imported already; their names shall not stand in the user's way."""
     folder = str(Path(__file__).parent)
     sys.path[:] = [entry for entry in sys.path if entry != folder]
-    for name, module in list(sys.modules.items()):
-        if name != "__main__" and str(getattr(module, "__file__", "")).startswith(f"{folder}/"):
-            del sys.modules[name]
+    for name in warm.OWN_MODULES:
+        sys.modules.pop(name, None)
 
 
 def _seed() -> None:

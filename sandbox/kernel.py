@@ -14,17 +14,17 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import ipykernel.ipkernel
 import wire
 from branching import Branch, Machinery, fork, obstacle, seed
 from channels import Channels
 from ipykernel.ipkernel import IPythonKernel
-from shell import MAX_DISPLAYS, NoProfile, Shell
+from shell import MAX_DISPLAYS, Shell
 from streams import ALLOWANCE, CappedStream, capped, encodable, gap
 from tornado.ioloop import IOLoop
 
@@ -51,26 +51,28 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     shell_class = Shell
     _supports_kernel_subshells = False
 
-    def __init__(self, channels: Channels, shell: Shell) -> None:
-        super().__init__(
-            session=channels.session,
-            shell_stream=channels.shell,
-            control_stream=channels.control,
-            control_thread=channels.control_thread,
-            shell_channel_thread=_NoSubshells(),
-            iopub_thread=channels.iopub_thread,
-            iopub_socket=channels.iopub,
-            stdin_socket=channels.stdin,
-            log=logging.getLogger("ipykernel"),
-            profile_dir=NoProfile(location=os.environ["HOME"]),
-            user_ns=shell.user_ns,
-        )
+    def __init__(self, shell: Shell) -> None:
+        """Without channels: made once, before any fork, and attached in each process."""
+        log = logging.getLogger("ipykernel")
+        super().__init__(log=log, shell_channel_thread=_NoSubshells(), user_ns=shell.user_ns)
         shell.kernel = self
         self.shell_handlers["tir_branch_request"] = self._want_branches
         self.shell_handlers["tir_seed_request"] = self._seed
         self.machinery: Machinery | None = None
         self.wanted: tuple[Any, Any, dict[str, Any]] | None = None
         """A request for branches: where the reply goes, and the message."""
+
+    def attach(self, channels: Channels) -> None:
+        """Hear and speak through `channels` from now on."""
+        self.session = channels.session
+        self.shell_stream, self.control_stream = channels.shell, channels.control
+        self.control_thread, self.iopub_thread = channels.control_thread, channels.iopub_thread
+        self.iopub_socket, self.stdin_socket = channels.iopub, channels.stdin
+        for publisher in (self.shell.displayhook, self.shell.display_pub):
+            publisher.session, publisher.pub_socket = channels.session, channels.iopub
+        self._main_asyncio_lock = asyncio.Lock()
+        self.machinery = self.wanted = None
+        self.start()
 
     async def do_execute(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         if self.machinery is None:
@@ -83,6 +85,9 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         except KeyboardInterrupt:
             # Between the user's code and the reply: there must be one, or the kernel counts as stuck.
             reply = {"status": "error", "ename": "KeyboardInterrupt"}
+        except Exception as error:
+            # An exception of the user's that fails again when it is looked at.
+            reply = {"status": "error", "ename": type(error).__name__}
         if threading.current_thread() is threading.main_thread():
             # What comes now is not the user's; ipykernel sets the handler anew for the next cell.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -112,7 +117,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         names = [
             name
             for name in list(shell.user_ns)
-            if isinstance(name, str) and not name.startswith("_") and name not in shell.user_ns_hidden
+            if type(name) is str and not name.startswith("_") and name not in shell.user_ns_hidden
         ]
         return {
             encodable(name[:100]): encodable(type(shell.user_ns[name]).__name__[:100])
@@ -157,11 +162,12 @@ class Seat:
     """File descriptor that gets `wire.BOUND`."""
 
 
-def run(seat: Seat, shell: Shell, *, output_chars: int, rich: bool) -> NoReturn:
+def run(kernel: Kernel, seat: Seat, *, output_chars: int, rich: bool) -> NoReturn:
     """Serve the Jupyter protocol until killed, in this process and, after a fork, in every branch."""
     ALLOWANCE.half = output_chars // 2
+    shell = kernel.shell
     shell.rich = rich
-    shell.ipython_dir = os.environ["HOME"]
+    shell.ipython_dir = tempfile.tempdir = os.environ["HOME"]
     shell.history_manager.dir_hist[:] = [str(Path.cwd())]
     sys.path.insert(0, "")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -176,14 +182,11 @@ def run(seat: Seat, shell: Shell, *, output_chars: int, rich: bool) -> NoReturn:
         else:
             streams += [CappedStream(channels, "stdout", 1), CappedStream(channels, "stderr", 2)]
             sys.stdout, sys.stderr = streams
-        kernel = Kernel.instance(channels, shell)
-        kernel.start()
+        kernel.attach(channels)
         os.write(seat.ready, wire.BOUND)
         os.close(seat.ready)
         branch = _serve(kernel, loop)
-        _FORSAKEN.append((loop, channels, kernel))
-        Kernel.clear_instance()
-        ipykernel.ipkernel._comm_manager = None
+        _FORSAKEN.append((loop, channels))
         seat = Seat(Path(branch.sockets), branch.key, branch.ready)
 
 

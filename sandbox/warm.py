@@ -8,8 +8,10 @@ import os
 import sys
 import tempfile
 from importlib.metadata import version
+from pathlib import Path
 
 _IMPORTED = (
+    "tornado.platform.asyncio",
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
     "kernel",
@@ -41,6 +43,10 @@ _REPORTED = (
 )
 
 
+OWN_MODULES: list[str] = []
+"""Names of the jail's own modules, known before the fork: to look at all modules would copy their pages."""
+
+
 def up() -> None:
     """Import and exercise what mathematics cells use. Leaves this process with a single thread."""
     # Libraries read these when they are imported: threads would not survive the fork.
@@ -54,6 +60,7 @@ def up() -> None:
         importlib.import_module(name)
     _exercise()
     _make_shell()
+    _note_own_modules()
     gc.collect()
     gc.freeze()
 
@@ -90,14 +97,24 @@ _CELLS = (
 
 
 def _make_shell() -> None:
-    """The shell that every session begins with. What it needs has been used before, by another one."""
+    """The shell and the kernel that every session begins with. What it needs has been used before, by another one."""
+    import kernel
     import shell
 
     # The server can write nowhere, and nothing is written: but the question where one could is asked.
     tempfile.tempdir = "/"
     shell.warm(list(_CELLS))
-    shell.new_shell()
+    kernel.Kernel.instance(shell.new_shell())
     tempfile.tempdir = None
+
+
+def _note_own_modules() -> None:
+    folder = str(Path(__file__).parent)
+    OWN_MODULES[:] = [
+        name
+        for name, module in sys.modules.items()
+        if name != "__main__" and str(getattr(module, "__file__", "")).startswith(f"{folder}/")
+    ]
 
 
 def versions() -> dict[str, str]:

@@ -13,10 +13,16 @@ import pytest_asyncio
 from tir_agent.errors import SandboxUnavailable
 from tir_agent.kernel.base import Sandbox, Session
 from tir_agent.kernel.choice import open_sandbox
-from tir_agent.settings import KernelChoice, Limits
+from tir_agent.settings import Isolation, KernelChoice, Limits
 
-BACKENDS = [KernelChoice.DOCKER, KernelChoice.BUBBLEWRAP, KernelChoice.LOCAL]
-JAILS = [KernelChoice.DOCKER, KernelChoice.BUBBLEWRAP]
+Backend = tuple[KernelChoice, Isolation]
+DOCKER: Backend = (KernelChoice.DOCKER, Isolation.SESSION)
+CONTAINER: Backend = (KernelChoice.DOCKER, Isolation.CONTAINER)
+BUBBLEWRAP: Backend = (KernelChoice.BUBBLEWRAP, Isolation.SESSION)
+LOCAL: Backend = (KernelChoice.LOCAL, Isolation.SESSION)
+BACKENDS = [DOCKER, CONTAINER, BUBBLEWRAP, LOCAL]
+JAILS = [DOCKER, CONTAINER, BUBBLEWRAP]
+NAMES = {DOCKER: "docker", CONTAINER: "container", BUBBLEWRAP: "bubblewrap", LOCAL: "local"}
 SECRET = "TIR_TEST_API_KEY"
 LIMITS = Limits(grace_seconds=1.0, memory_bytes=2 * 2**30, file_bytes=4 * 2**20)
 
@@ -28,28 +34,31 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-async def _open(choice: KernelChoice) -> Sandbox:
+async def _open(backend: Backend) -> Sandbox:
     os.environ[SECRET] = "not for programs of a model's"
+    choice, isolation = backend
+    # A container takes a second to start, on one processor: so many ahead that the others are used too.
+    pool = 2 if isolation is Isolation.CONTAINER else 0
     try:
-        return await open_sandbox(choice, LIMITS)
+        return await open_sandbox(choice, LIMITS, isolation=isolation, pool=pool)
     except SandboxUnavailable as error:
-        missing(f"no {choice} sandbox here: {error.message}")
+        missing(f"no {NAMES[backend]} sandbox here: {error.message}")
 
 
 async def docker_is_here() -> None:
     """Skip the test where there is no Docker sandbox; in CI, fail it."""
-    async with await _open(KernelChoice.DOCKER):
+    async with await _open(DOCKER):
         pass
 
 
-@pytest_asyncio.fixture(scope="session", params=BACKENDS)
+@pytest_asyncio.fixture(scope="session", params=BACKENDS, ids=NAMES.get)
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     """Each kind of sandbox, started once."""
     async with await _open(request.param) as opened:
         yield opened
 
 
-@pytest_asyncio.fixture(scope="session", params=JAILS)
+@pytest_asyncio.fixture(scope="session", params=JAILS, ids=NAMES.get)
 async def jail(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     """Each kind of sandbox that isolates."""
     async with await _open(request.param) as opened:
@@ -59,7 +68,7 @@ async def jail(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
 @pytest_asyncio.fixture(scope="session")
 async def local_sandbox() -> AsyncIterator[Sandbox]:
     """The sandbox that every machine can start, for tests that are about something else."""
-    async with await _open(KernelChoice.LOCAL) as opened:
+    async with await _open(LOCAL) as opened:
         yield opened
 
 

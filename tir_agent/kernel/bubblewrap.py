@@ -111,7 +111,7 @@ class BubblewrapLauncher:
             command += ["--ro-bind", str(prefix), str(prefix)]
         command += ["--ro-bind", str(self._python.folder), _PYTHON_DIR]
         command += ["--ro-bind", str(sandbox_dir()), _PROGRAMS_DIR]
-        command += ["--proc", "/proc", "--dev", "/dev"]
+        command += ["--proc", "/proc", "--dev", "/dev", "--mqueue", "/dev/mqueue"]
         command += ["--size", str(_SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108
         slots = (1 + self._limits.branches if self.one_session else _SLOTS) if self._root else 0
         for scratch in [f"/scratch/{slot}" for slot in range(slots)] or ["/scratch"]:

@@ -27,7 +27,8 @@ _CAPABILITIES = ["SETUID", "SETGID", "CHOWN", "KILL"]
 _SLOTS = 1024
 _INODES = 16_384
 _SHARES = 512
-_MEMORY_BYTES = 8 * 2**30
+# Of the machine's memory, for one container.
+_MEMORY_SHARE = 0.75
 _PROCESSES = 16_384
 _EngineError = (docker.errors.DockerException, requests.RequestException)
 
@@ -76,7 +77,7 @@ class DockerLauncher:
 
     def _run(self, folder: Path) -> docker.models.containers.Container:
         assert self.image is not None
-        memory = min(_MEMORY_BYTES, _machine_memory())
+        memory = int(_MEMORY_SHARE * _machine_memory())
         slots = 1 + self._limits.branches if self.one_session else _SLOTS
         tmpfs = f"size={self._limits.disk_bytes},nr_inodes={_INODES},mode=0755,nosuid,nodev"
         command = [

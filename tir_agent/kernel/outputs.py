@@ -15,6 +15,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _MAX_IMAGES = 8
 _MAX_IMAGE_CHARS = 2_000_000
 _MAX_NAME_CHARS = 200
+_UNSHOWN = "(the exception could not be shown: showing it failed too)"
 
 
 class Outputs:
@@ -62,6 +63,9 @@ class Outputs:
 
     def reply(self, content: dict[str, Any]) -> None:
         """The shell's reply."""
+        if content.get("status") != "ok" and self._error is None:
+            name = self._text(content.get("ename") or "Exception")
+            self._error = ExecutionError(name=name, message=_UNSHOWN, traceback=f"{name}: {_UNSHOWN}")
         names = content.get("tir_names")
         pairs = list(names.items())[:100] if isinstance(names, dict) else []
         self._names = {_plain(key)[:_MAX_NAME_CHARS]: _plain(kind)[:_MAX_NAME_CHARS] for key, kind in pairs}

@@ -74,7 +74,7 @@ class JailSession:
     ) -> Execution:
         start = time.monotonic()
         outputs = Outputs(self._ground.limits.output_chars)
-        message = client.execute(code, allow_stdin=False, stop_on_error=True)
+        message = client.execute(code, allow_stdin=False, stop_on_error=False)
         collecting = asyncio.ensure_future(collect(client, message, outputs))
         self._running = True
         try:
