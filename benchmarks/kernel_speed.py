@@ -15,9 +15,9 @@ Measures in one run, round robin, so that noise hits all alike:
   read it of processes of other users. Page tables and the like are in the container's figure only.
 
 Every output is compared with what it must be. What a system does once, ahead of all sessions, is not measured
-(building an image, starting a server, filling a pool), nor is any machine but this one, nor the load of hundreds
-of sessions that compute at the same time. The rivals in Docker get the sandbox's versions of SymPy and NumPy, those
-on the host its Python environment. What cannot run here is reported as not measured, with the reason.
+(building an image, starting a server, filling a pool), nor are hundreds of sessions that compute at the same
+time. The rivals in Docker get the sandbox's versions of SymPy and NumPy, those on the host its Python
+environment. What cannot run here is reported as not measured, with the reason.
 
 Writes `kernel_speed.json` (every single figure), `kernel_speed.md` and two plots into the folder `--out`.
 """
@@ -36,6 +36,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
+
+from tir_agent.kernel.image import DEFAULT_BASE
+from tir_agent.settings import KernelChoice
+
 from rivals.base import NotMeasured, Rival
 from rivals.docker_run import DockerRunRival
 from rivals.fork import ForkRival
@@ -49,9 +53,6 @@ from rivals.report import as_markdown, print_tables
 from rivals.results import Branching, Figures, MemoryFigures, Results
 from rivals.tir import TirRival, per_container, per_session
 
-from tir_agent.kernel.image import DEFAULT_BASE
-from tir_agent.settings import KernelChoice
-
 HERE = Path(__file__).parent
 SYSTEMS = ("docker", "container", "bubblewrap", "fork", "ipykernel", "gateway", "docker-run")
 PARTS = (*SYSTEMS, "branching", "memory")
@@ -60,7 +61,7 @@ FEW_IDLE, HOST_IDLE = 50, 5
 
 def docker_sandbox() -> TirRival:
     return TirRival(
-        "tir-agent docker", KernelChoice.DOCKER, "a user, seccomp; one container", **per_session()
+        "tir-agent docker", KernelChoice.DOCKER, "a user id of its own in one container", per_session()
     )
 
 
@@ -75,9 +76,10 @@ def make_rival(key: str, arguments: argparse.Namespace) -> Rival:
             return docker_sandbox()
         case "container":
             name, options = "tir-agent docker, a container each", per_container(arguments.at_once)
-            return TirRival(name, KernelChoice.DOCKER, "a container per session, from a pool", **options)
+            return TirRival(name, KernelChoice.DOCKER, "a container of its own, from a pool", options)
         case "bubblewrap":
-            return TirRival("tir-agent bubblewrap", KernelChoice.BUBBLEWRAP, "a user; one jail")
+            kept_apart = "a user id of its own in one jail"
+            return TirRival("tir-agent bubblewrap", KernelChoice.BUBBLEWRAP, kept_apart, {})
         case "fork":
             return ForkRival()
         case "ipykernel":

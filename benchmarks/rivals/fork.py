@@ -14,12 +14,12 @@ import signal
 import tempfile
 from pathlib import Path
 
-from rivals.base import SECONDS, NotMeasured
-
 from tir_agent.assets import sandbox_dir
 from tir_agent.errors import SandboxUnavailable
 from tir_agent.kernel import environment
 from tir_agent.kernel.local import fork_server_environment
+
+from rivals.base import SECONDS, NotMeasured
 
 __all__ = ["ForkRival"]
 

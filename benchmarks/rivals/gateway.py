@@ -1,7 +1,7 @@
 """A Jupyter kernel gateway in one container: a kernel for every session, over HTTP and a websocket.
 
-This is how agent frameworks commonly run code in Docker. Everything is left as it comes: the gateway's settings,
-and those of the sockets.
+This is how agent frameworks commonly run code in Docker. Everything is left as it comes: the settings of the
+gateway and those of the sockets.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import asyncio
 import contextlib
 import json
 import secrets
+import time
 import uuid
 from typing import Any
 
 import docker
 import requests
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
 from rivals.base import SECONDS, NotMeasured
 from rivals.image import LABEL, EngineError, ImageOptions, ensure_image, own_label
 from rivals.jupyter import CellOutput
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
 
 __all__ = ["GatewayRival"]
 
@@ -74,9 +76,11 @@ class GatewayRival:
             self._address = await asyncio.to_thread(_run_container, tag, self._token)
         except EngineError as error:
             raise NotMeasured(f"its container cannot be started: {error}") from None
-        async with asyncio.timeout(SECONDS):
-            while not await asyncio.to_thread(self._answers):
-                await asyncio.sleep(_POLL_SECONDS)
+        deadline = time.monotonic() + SECONDS
+        while not await asyncio.to_thread(self._answers):
+            if time.monotonic() > deadline:
+                raise NotMeasured("it does not answer")
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def open(self) -> GatewayProgram:
         url = f"http://{self._address}/api/kernels"
@@ -110,12 +114,13 @@ def _run_container(tag: str, token: str) -> str:
             detach=True,
             auto_remove=True,
             init=True,
-            ports={_PORT: ("127.0.0.1", None)},
+            ports={_PORT: ("127.0.0.1", 0)},
             environment={"KG_AUTH_TOKEN": token},
             labels={LABEL: own_label()},
         )
         container.reload()
-        return f"127.0.0.1:{container.ports[_PORT][0]['HostPort']}"
+        (binding,) = container.attrs["NetworkSettings"]["Ports"][_PORT]
+        return f"127.0.0.1:{binding['HostPort']}"
     finally:
         client.close()
 

@@ -6,16 +6,18 @@ The kernel runs in the sandbox's Python environment, so its packages are those o
 from __future__ import annotations
 
 import asyncio
+import subprocess
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
-from rivals.base import SECONDS, NotMeasured
-from rivals.jupyter import CellOutput
 
 from tir_agent.errors import SandboxUnavailable
 from tir_agent.kernel import environment
 from tir_agent.kernel.environment import PythonEnvironment
+
+from rivals.base import SECONDS, NotMeasured
+from rivals.jupyter import CellOutput
 
 __all__ = ["HostKernelProgram", "HostKernelRival"]
 
@@ -39,7 +41,7 @@ class HostKernelProgram:
         self._client: AsyncKernelClient | None = None
 
     async def start(self) -> None:
-        await self._manager.start_kernel()
+        await self._manager.start_kernel(stderr=subprocess.DEVNULL)
         self._client = self._manager.client()
         self._client.start_channels()
         await self._client.wait_for_ready(timeout=SECONDS)

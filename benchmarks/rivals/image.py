@@ -11,12 +11,13 @@ from pathlib import Path
 import docker
 import docker.errors
 import requests
-from rivals.base import NotMeasured
 
 from tir_agent.assets import sandbox_dir
 from tir_agent.errors import SandboxUnavailable
 from tir_agent.kernel.image import DEFAULT_BASE, connect
 from tir_agent.kernel.owner import Owner
+
+from rivals.base import NotMeasured
 
 __all__ = ["LABEL", "EngineError", "ImageOptions", "ensure_image", "own_label", "remove_containers"]
 

@@ -8,9 +8,10 @@ import platform
 from pathlib import Path
 
 import docker
-from rivals.image import EngineError
 
 import tir_agent
+
+from rivals.image import EngineError
 
 __all__ = ["describe_machine"]
 

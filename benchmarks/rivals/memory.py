@@ -12,14 +12,15 @@ from typing import Any
 import docker
 import docker.errors
 import docker.models.containers
+
+from tir_agent.kernel.owner import Owner
+
 from rivals.base import NotMeasured, Program
 from rivals.host_kernel import HostKernelProgram, HostKernelRival
 from rivals.image import EngineError
 from rivals.problems import FIRST
 from rivals.results import MemoryFigures
 from rivals.tir import TirRival
-
-from tir_agent.kernel.owner import Owner
 
 __all__ = ["host_memory", "private_bytes", "tir_memory"]
 
@@ -122,6 +123,8 @@ def _pids(container: docker.models.containers.Container) -> set[int]:
 
 def _engine_bytes(container: docker.models.containers.Container) -> int:
     """As `docker stats` counts: without the page cache that nobody uses."""
-    memory: dict[str, Any] = container.stats(stream=False)["memory_stats"]
+    stats = container.stats(stream=False)
+    assert isinstance(stats, dict)
+    memory: dict[str, Any] = stats["memory_stats"]
     details = memory.get("stats", {})
     return int(memory["usage"]) - int(details.get("total_inactive_file", details.get("inactive_file", 0)))

@@ -7,22 +7,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+
 from rivals.results import Figures, MemoryFigures, Results, median
 
 __all__ = ["as_markdown", "milliseconds", "print_tables", "ratio"]
 
 Rows = list[tuple[str, ...]]
-_SPEED = (
-    "system",
-    "kept apart by",
-    "first SymPy output: median",
-    "p90",
-    "to the first row",
-    "session ready",
-    "print(1)",
-    "sessions/s",
-    "to the first row ",
-)
 _MEMORY = ("idle sessions", "opened", "USS per session", "USS together", "container together")
 
 
@@ -43,10 +33,23 @@ def p90(values: list[float]) -> float | None:
     return statistics.quantiles(values, n=10)[-1] if len(values) > 1 else None
 
 
+def speed_header(systems: Sequence[Figures]) -> tuple[str, ...]:
+    return (
+        "system",
+        "kept apart by",
+        "first SymPy output",
+        "its p90",
+        f"time to {systems[0].name}",
+        "print(1)",
+        "sessions/s",
+        f"rate to {systems[0].name}",
+    )
+
+
 def speed_rows(systems: Sequence[Figures]) -> Rows:
     first = systems[0]
     latency, rate = median(first.first_output), median(first.sessions_per_second)
-    rows = []
+    rows: Rows = []
     for system in systems:
         own_latency, own_rate = median(system.first_output), median(system.sessions_per_second)
         rows.append(
@@ -56,7 +59,6 @@ def speed_rows(systems: Sequence[Figures]) -> Rows:
                 milliseconds(own_latency),
                 milliseconds(p90(system.first_output)),
                 ratio(own_latency, latency),
-                milliseconds(median(system.ready)),
                 milliseconds(median(system.round_trip)),
                 "-" if own_rate is None else f"{own_rate:.3g}",
                 ratio(own_rate, rate),
@@ -80,7 +82,8 @@ def memory_rows(memory: Sequence[MemoryFigures]) -> Rows:
 
 def notes(results: Results) -> list[str]:
     """What was not measured, and the figures that are no table."""
-    lines = [f"{s.name}: not measured: {s.reason}" for s in (*results.systems, *results.memory) if s.reason]
+    measured: list[Figures | MemoryFigures] = [*results.systems, *results.memory]
+    lines = [f"{one.name}: not measured: {one.reason}" for one in measured if one.reason]
     branching = results.branching
     if branching is not None and branching.reason:
         lines.append(f"branching: not measured: {branching.reason}")
@@ -95,7 +98,7 @@ def notes(results: Results) -> list[str]:
 
 def print_tables(results: Results, console: Console) -> None:
     if results.systems:
-        _print(console, _SPEED, speed_rows(results.systems))
+        _print(console, speed_header(results.systems), speed_rows(results.systems), hidden=1)
     if results.memory:
         _print(console, _MEMORY, memory_rows(results.memory))
     for line in notes(results):
@@ -106,17 +109,21 @@ def as_markdown(results: Results, title: str) -> str:
     lines = [f"# {title}", ""]
     lines += [f"- {name}: {value}" for name, value in (results.machine | results.settings).items()]
     if results.systems:
-        lines += ["", *_markdown(_SPEED, speed_rows(results.systems))]
+        lines += ["", *_markdown(speed_header(results.systems), speed_rows(results.systems))]
     if results.memory:
         lines += ["", *_markdown(_MEMORY, memory_rows(results.memory))]
     lines += ["", *(f"- {line}" for line in notes(results))]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _print(console: Console, header: Sequence[str], rows: Rows) -> None:
-    table = Table(*header)
+def _print(console: Console, header: Sequence[str], rows: Rows, *, hidden: int | None = None) -> None:
+    """`hidden` is a column for which a terminal has no room."""
+    table = Table()
+    for number, name in enumerate(header):
+        if number != hidden:
+            table.add_column(name, justify="right" if number else "left")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(cell for number, cell in enumerate(row) if number != hidden))
     console.print(table)
 
 

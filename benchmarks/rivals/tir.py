@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Mapping
 from typing import Any
-
-from rivals.base import SECONDS, NotMeasured
 
 from tir_agent import settings
 from tir_agent.errors import TirError
@@ -14,6 +13,8 @@ from tir_agent.kernel.base import Sandbox, Session
 from tir_agent.kernel.choice import open_sandbox
 from tir_agent.settings import KernelChoice, Limits
 from tir_agent.trajectory import ExecutionStatus
+
+from rivals.base import SECONDS, NotMeasured
 
 __all__ = ["TirProgram", "TirRival", "per_container", "per_session"]
 
@@ -52,7 +53,7 @@ class TirRival:
 
     keeps_state = True
 
-    def __init__(self, name: str, choice: KernelChoice, isolation: str, **options: Any) -> None:
+    def __init__(self, name: str, choice: KernelChoice, isolation: str, options: Mapping[str, Any]) -> None:
         self.name = name
         self.isolation = isolation
         self.refills = "pool" in options
