@@ -112,8 +112,9 @@ class Benchmark:
             for key in SYSTEMS:
                 if key in self._arguments.only:
                     await self._start(key, stack)
-            with Progress(console=self._console) as progress:
-                await self._measure_speed(progress)
+            if self._running:
+                with Progress(console=self._console) as progress:
+                    await self._measure_speed(progress)
         async with AsyncExitStack() as stack:
             await self._measure_docker(stack)
         return self.results

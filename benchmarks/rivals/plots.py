@@ -1,20 +1,21 @@
-"""The plots: one bar for each system, on a logarithmic scale, with its ratio to the first."""
+"""The plots: a dot for each system, on a logarithmic scale, with its ratio to the first one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 from rivals.report import milliseconds, ratio
-from rivals.results import Figures, Results, median
+from rivals.results import Figures, Results
 
 __all__ = ["plot"]
 
-_OURS, _OTHERS, _FLOOR = "#2563eb", "#9ca3af", "#16a34a"
+_OURS, _OTHERS, _FLOOR = "#2563eb", "#6b7280", "#16a34a"
 
 
-def plot(results: Results, folder: Path) -> list[Path]:
-    """Write the plots for which there are figures; returns their files.
+def plot(results: Results, folder: Path) -> None:
+    """Write the plots for which there are figures.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -22,58 +23,77 @@ def plot(results: Results, folder: Path) -> list[Path]:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    written = []
-    latencies = [(system, median(system.first_output)) for system in results.systems]
-    if rows := _measured(latencies):
-        labels = [f"{milliseconds(value)}  ({ratio(value, rows[0][1])})" for _, value in rows]
-        title = "From asking for a session to the first SymPy output"
-        axis = "milliseconds, median; logarithmic (shorter is better)"
-        written.append(_bars(folder / "kernel_latency.png", rows, labels, 1000, title, axis, results))
-    rates = [(system, median(system.sessions_per_second)) for system in results.systems]
-    if rows := _measured(rates):
-        labels = [f"{value:.3g}/s  ({ratio(value, rows[0][1])})" for _, value in rows]
-        title = f"Sessions of three SymPy cells, {results.settings['at once']} at once"
-        axis = "sessions per second, median; logarithmic (longer is better)"
-        written.append(_bars(folder / "kernel_throughput.png", rows, labels, 1, title, axis, results))
-    return written
+    latencies = [
+        (s, [1000 * seconds for seconds in s.first_output]) for s in results.systems if s.first_output
+    ]
+    rates = [(s, s.sessions_per_second) for s in results.systems if s.sessions_per_second]
+    _dots(
+        folder / "kernel_latency.png",
+        latencies,
+        lambda value: milliseconds(value / 1000),
+        "From asking for a session to its first SymPy output",
+        "milliseconds, logarithmic; left is better. Dot: median, line: the middle 80 %",
+        results,
+    )
+    _dots(
+        folder / "kernel_throughput.png",
+        rates,
+        lambda value: f"{value:.3g}/s",
+        f"Sessions of three SymPy cells, {results.settings['at once']} at once",
+        "sessions per second, logarithmic; right is better. Dot: median of the rounds, line: the middle 80 %",
+        results,
+    )
 
 
-def _measured(values: Sequence[tuple[Figures, float | None]]) -> list[tuple[Figures, float]]:
-    return [(system, value) for system, value in values if value is not None]
-
-
-def _bars(
+def _dots(
     path: Path,
-    rows: list[tuple[Figures, float]],
-    labels: list[str],
-    scale: float,
+    rows: list[tuple[Figures, list[float]]],
+    written: Callable[[float], str],
     title: str,
     axis_label: str,
     results: Results,
-) -> Path:
+) -> None:
+    if not rows:
+        return
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(10, 1.4 + 0.55 * len(rows)), layout="constrained")
-    names = [system.name for system, _ in rows]
-    values = [value * scale for _, value in rows]
-    bars = axes.barh(names, values, color=[_color(system) for system, _ in rows], height=0.62)
-    axes.bar_label(bars, labels=labels, padding=5, fontsize=10)
-    axes.invert_yaxis()
+    figure, axes = plt.subplots(figsize=(10, 1.5 + 0.5 * len(rows)), layout="constrained")
+    first = statistics.median(rows[0][1])
+    for row, (system, values) in enumerate(rows):
+        value, (low, high) = statistics.median(values), _middle(values)
+        axes.plot(
+            [low, high], [row, row], color=_color(system), linewidth=5, alpha=0.3, solid_capstyle="round"
+        )
+        axes.plot([value], [row], "o", color=_color(system), markersize=9)
+        label = f"{written(value)}  ({ratio(value, first)})"
+        axes.annotate(
+            label, (high, row), xytext=(12, 0), textcoords="offset points", va="center", fontsize=10
+        )
+    every = [value for _, values in rows for value in _middle(values)]
     axes.set_xscale("log")
-    axes.set_xlim(min(values) / 2, max(values) * 6)
+    axes.set_xlim(min(every) / 1.6, max(every) * 5)
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_yticks(range(len(rows)), [system.name for system, _ in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_title(title, loc="left", fontsize=13, fontweight="bold", pad=10)
-    axes.set_xlabel(f"{axis_label}. In parentheses: to the first bar.", fontsize=9, color="#555555")
+    axes.set_xlabel(f"{axis_label}; (ratio to the first row)", fontsize=9, color="#555555")
     axes.tick_params(axis="y", length=0, labelsize=10)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.grid(axis="x", color="#e5e7eb", linewidth=0.8)
+    axes.grid(color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
     machine = results.machine
     footer = f"{machine['CPU']}, {machine['cores']} cores, Docker {machine['Docker']}, {machine['date']}"
     figure.supxlabel(footer, fontsize=8, color="#888888", x=0.99, ha="right")
     figure.savefig(path, dpi=160)
     plt.close(figure)
-    return path
+
+
+def _middle(values: list[float]) -> tuple[float, float]:
+    """Where the middle 80 % lie."""
+    if len(values) == 1:
+        return values[0], values[0]
+    tenths = statistics.quantiles(values, n=10, method="inclusive")
+    return tenths[0], tenths[-1]
 
 
 def _color(system: Figures) -> str:

@@ -25,12 +25,12 @@ def milliseconds(seconds: float | None) -> str:
 
 
 def ratio(value: float | None, reference: float | None) -> str:
-    """`3.1×`, or a dash."""
-    return "-" if value is None or not reference else f"{value / reference:.3g}×"
+    """`0.31×`, or a dash."""
+    return "-" if value is None or not reference else f"{value / reference:.2g}×"
 
 
 def p90(values: list[float]) -> float | None:
-    return statistics.quantiles(values, n=10)[-1] if len(values) > 1 else None
+    return statistics.quantiles(values, n=10, method="inclusive")[-1] if len(values) > 1 else None
 
 
 def speed_header(systems: Sequence[Figures]) -> tuple[str, ...]:
