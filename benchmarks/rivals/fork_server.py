@@ -3,7 +3,8 @@
     fork_server.py SOCKET        with the sandbox's folder on PYTHONPATH
 
 A child executes one JSON string of code a line with `exec`, and answers with what it printed, as one JSON
-string. The server ends when its standard input does. It writes a line once it is warm.
+string. The server writes a line once it is warm. It ends when its standard input does, and removes the
+folder that SOCKET is in.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import io
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
+from pathlib import Path
 
 
 def serve(listener: socket.socket) -> None:
@@ -64,6 +67,8 @@ def main() -> None:
         listener.listen(256)
         print("warm", flush=True)
         serve(listener)
+    # The host is gone without having killed this process: nobody else removes the socket's folder.
+    shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)
 
 
 if __name__ == "__main__":
