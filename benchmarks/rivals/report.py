@@ -82,8 +82,8 @@ def memory_rows(memory: Sequence[MemoryFigures]) -> Rows:
 
 def notes(results: Results) -> list[str]:
     """What was not measured, and the figures that are no table."""
-    measured: list[Figures | MemoryFigures] = [*results.systems, *results.memory]
-    lines = [f"{one.name}: not measured: {one.reason}" for one in measured if one.reason]
+    lines = [f"{one.name}: not measured: {one.reason}" for one in results.systems if one.reason]
+    lines += [f"{one.name}, {one.asked} idle: {one.reason}" for one in results.memory if one.reason]
     branching = results.branching
     if branching is not None and branching.reason:
         lines.append(f"branching: not measured: {branching.reason}")

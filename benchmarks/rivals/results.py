@@ -36,6 +36,7 @@ class MemoryFigures(BaseModel):
     name: str
     asked: int
     opened: int = 0
+    """How many opened and were still there when they were counted."""
     reason: str | None = None
     """Why not all of them opened, or why their memory could not be read."""
     per_session: float | None = None
