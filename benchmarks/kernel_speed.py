@@ -99,8 +99,12 @@ class Benchmark:
     def __init__(self, arguments: argparse.Namespace, console: Console) -> None:
         self._arguments = arguments
         self._console = console
-        shown = {"sessions": arguments.sessions, "at once": arguments.at_once, "rounds": arguments.rounds}
-        self.results = Results(machine=describe_machine(), settings={k: str(v) for k, v in shown.items()})
+        settings = {
+            "latency": f"{arguments.sessions} sessions of each system, one at a time; medians",
+            "at once": str(arguments.at_once),
+            "throughput": f"{arguments.rounds} rounds of {arguments.seconds:g} seconds or more; medians",
+        }
+        self.results = Results(machine=describe_machine(), settings=settings)
         self._running: list[tuple[Rival, Figures]] = []
 
     async def run(self) -> Results:

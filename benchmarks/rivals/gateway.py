@@ -1,7 +1,8 @@
 """A Jupyter kernel gateway in one container: a kernel for every session, over HTTP and a websocket.
 
 This is how agent frameworks commonly run code in Docker. Everything is left as it comes: the settings of the
-gateway and those of the sockets.
+gateway and those of the sockets. A session ends as its interface has it: with a DELETE, which waits for the
+kernel to end.
 """
 
 from __future__ import annotations

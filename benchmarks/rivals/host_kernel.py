@@ -1,6 +1,7 @@
 """A kernel of one's own for every session: jupyter_client and ipykernel on the host, as they come.
 
-The kernel runs in the sandbox's Python environment, so its packages are those of tir-agent's kernels.
+The kernel runs in the sandbox's Python environment, so its packages are those of tir-agent's kernels. In the
+end it is killed, which is faster than asking it to end.
 """
 
 from __future__ import annotations
