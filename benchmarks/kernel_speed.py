@@ -193,7 +193,7 @@ class Benchmark:
             await work
         except Exception as error:
             figures.reason = str(error) or type(error).__name__
-            self._console.print(f"not measured: {figures.reason}")
+            self._console.print(f"not measured: {figures.reason}", markup=False)
 
 
 def write(results: Results, folder: Path, console: Console) -> None:
@@ -203,7 +203,7 @@ def write(results: Results, folder: Path, console: Console) -> None:
     try:
         plot(results, folder)
     except ImportError:
-        console.print("no plots: matplotlib is not installed: pip install -e '.[bench]'")
+        console.print("no plots: matplotlib is not installed: pip install -e '.[bench]'", markup=False)
     console.print(f"written to {folder}")
 
 

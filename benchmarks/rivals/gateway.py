@@ -91,8 +91,13 @@ class GatewayRival:
         kernel = f"{url}/{reply.json()['id']}"
         headers = {"Authorization": f"token {self._token}"}
         async with asyncio.timeout(SECONDS):
+            # No time-outs but the one above, and none for the gateway's answer to a ping under load.
             socket = await connect(
-                f"ws{kernel.removeprefix('http')}/channels", additional_headers=headers, max_size=None
+                f"ws{kernel.removeprefix('http')}/channels",
+                additional_headers=headers,
+                max_size=None,
+                open_timeout=None,
+                ping_interval=None,
             )
         return GatewayProgram(self._http, kernel, socket)
 

@@ -102,7 +102,7 @@ def print_tables(results: Results, console: Console) -> None:
     if results.memory:
         _print(console, _MEMORY, memory_rows(results.memory))
     for line in notes(results):
-        console.print(line)
+        console.print(line, markup=False)
 
 
 def as_markdown(results: Results, title: str) -> str:
