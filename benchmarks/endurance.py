@@ -7,11 +7,11 @@ The second mixes honest programs of three cells with the hostile ones in `benchm
 Before, between and after them, with all sessions closed, a census counts what is held on the host and in
 the jail; what grew by more than its allowance is a LEAK.
 
-Exit status: 0 if nothing is wrong; 3 if something leaked, an honest session was wrong or lost, or a call raised
-or hung; 1 if there is no sandbox; 2 for wrong arguments.
+Exit status: 0 if nothing is wrong; 3 if something leaked, an honest session was wrong or lost, or a call
+raised or hung; 1 if there is no sandbox; 2 for wrong arguments.
 
-Covered: answers, exceptions, hangs, leaks. Not covered: breaking out (`tests/test_kernel_contract.py` has that),
-the time an honest cell takes under load, and the host's end by `kill -9` (`tests/test_kernel_lifetime.py`).
+Covered: answers, exceptions, hangs, leaks. Not covered: breaking out (`tests/test_kernel_contract.py` has
+that), the time an honest cell takes under load, the host's end by `kill -9` (`tests/test_kernel_lifetime.py`).
 As an ordinary user less of the jail can be seen. The hostile programs may exhaust a machine's memory where
 no cgroup limits the jail, as under bubblewrap: run them on a machine that you can lose.
 """
@@ -31,6 +31,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from tir_agent.errors import TirError
+from tir_agent.kernel.base import Sandbox
+from tir_agent.kernel.choice import open_sandbox
+from tir_agent.settings import KernelChoice, Limits
+
 import endurance_census as census
 from endurance_load import (
     Tally,
@@ -41,10 +46,6 @@ from endurance_load import (
     small_program,
 )
 from endurance_report import Run, Sample, show, write
-from tir_agent.errors import TirError
-from tir_agent.kernel.base import Sandbox
-from tir_agent.kernel.choice import open_sandbox
-from tir_agent.settings import KernelChoice, Limits
 
 LIMITS = Limits(grace_seconds=0.5, memory_bytes=2**30)
 # Processes are still being ended, and memory is still being given back, when the last session is closed.
@@ -103,7 +104,7 @@ class Watch:
 async def endure(arguments: argparse.Namespace, run: Run, progress: Progress) -> None:
     """Both phases in one sandbox, and the censuses."""
     kernel = KernelChoice(arguments.kernel)
-    # What is imported and opened once, and stays, is no leak: one sandbox comes and goes before the first count.
+    # What is imported and opened once, and stays, is no leak: one sandbox comes and goes before the count.
     async with await open_sandbox(kernel, LIMITS, progress=_say) as sandbox:
         await _warm_up(sandbox)
     run.around["before opening"] = await census.settled_census(kernel, SETTLE_SECONDS)

@@ -1,7 +1,7 @@
 """What a sandbox holds at one moment, on the host and in its jail: the numbers that may not grow.
 
 Covered: processes, descriptors, threads, memory, sockets, folders, files and IPC objects. The jail is looked
-at from outside, through /proc, so that looking changes nothing in it. What that needs root for is None for others.
+at from outside, through /proc, so that looking changes nothing in it. What only root can see is None for others.
 
 Not covered: the engine's own memory and disk, memory of the operating system's kernel that no cgroup counts,
 message queues under bubblewrap (no folder shows them), and, for an ordinary user under bubblewrap, all but
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import shutil
@@ -19,6 +20,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,6 @@ HOST = (
     Quantity("host: threads", 6, in_jail=False),
     Quantity("host: unfinished asyncio tasks", in_jail=False),
     Quantity("host: Python objects", 20_000, in_jail=False),
-    # The largest outputs leave holes in the heap.
     Quantity("host: resident memory", 64 * _MB, is_bytes=True, in_jail=False),
 )
 JAIL = (
@@ -78,17 +79,19 @@ QUANTITIES = (*HOST, *JAIL)
 
 
 async def settled_census(backend: str, seconds: float) -> Census:
-    """A census once the processes of the jail have stopped getting fewer, `seconds` at most and half at least."""
-    await asyncio.sleep(seconds / 2)
+    """A census after `seconds` of rest, and after this process has given back what memory it can."""
+    await asyncio.sleep(seconds)
     gc.collect()
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds / 2
+    _trim_heap()
     found = await asyncio.to_thread(take, backend)
-    while loop.time() < end:
-        await asyncio.sleep(0.5)
-        found = await asyncio.to_thread(take, backend)
     # This task is one of them.
     return {**found, "host: unfinished asyncio tasks": len(asyncio.all_tasks()) - 1}
+
+
+def _trim_heap() -> None:
+    """Holes in the heap are not a leak. Other C libraries than GNU's have no such call."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def take(backend: str) -> Census:
@@ -114,7 +117,7 @@ def _look_for_jail(backend: str) -> tuple[list[int], int, int | None]:
     except DockerException:
         return [], 0, None
     with contextlib.closing(client):
-        filters = {"label": f"{_LABEL}={Owner.this().label()}"}
+        filters: dict[str, str | list[str] | bool] = {"label": f"{_LABEL}={Owner.this().label()}"}
         ours = client.containers.list(all=True, filters=filters)
         if not ours:
             return [], 0, None
@@ -134,7 +137,7 @@ def _host() -> Census:
     return {
         "host: processes of ours": len(_family([os.getpid()])) - 1,
         "host: /tmp/tir-* folders of ours": len(folders),
-        "host: open descriptors": len(os.listdir("/proc/self/fd")),
+        "host: open descriptors": _number_in(Path("/proc/self/fd")),
         "host: Unix sockets in our folders": sum(any(str(f) in line for f in folders) for line in bound),
         "host: threads": int(status(os.getpid(), "Threads") or 0),
         "host: Python objects": len(gc.get_objects()),
@@ -162,7 +165,7 @@ def _processes(jail: list[int]) -> Census:
 def _server(pid: int) -> Census:
     return {
         "jail: fork server, resident memory": resident(pid),
-        "jail: fork server, descriptors": _or_none(lambda: len(os.listdir(f"/proc/{pid}/fd"))),
+        "jail: fork server, descriptors": _or_none(lambda: _number_in(Path(f"/proc/{pid}/fd"))),
         "jail: System V objects": _or_none(lambda: _system_v(pid)),
         "jail: Unix sockets": _or_none(
             lambda: len(Path(f"/proc/{pid}/net/unix").read_text().splitlines()) - 1
@@ -179,7 +182,7 @@ def _files(root: Path, pid: int) -> Census:
         usage = os.statvfs(root / name)
         census[f"jail: bytes used in /{name}"] = (usage.f_blocks - usage.f_bfree) * usage.f_frsize
         census[f"jail: inodes used in /{name}"] = usage.f_files - usage.f_ffree
-    temporary = [_or_none(lambda path=path: _entries(root / path)) for path in ("tmp", "var/tmp")]
+    temporary = [_or_none(partial(_entries, root / path)) for path in ("tmp", "var/tmp")]
     return {
         **{key: value for key, value in census.items() if key in {quantity.name for quantity in JAIL}},
         "jail: entries under /scratch": _entries(root / "scratch"),
@@ -188,6 +191,10 @@ def _files(root: Path, pid: int) -> Census:
         "jail: entries in /tmp and /var/tmp": sum(number or 0 for number in temporary),
         "jail: entries under /run/tir": _entries(root / "run/tir"),
     }
+
+
+def _number_in(folder: Path) -> int:
+    return sum(1 for _ in folder.iterdir())
 
 
 def _entries(folder: Path) -> int:
@@ -258,12 +265,12 @@ def _children_of(pid: int) -> list[int]:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    for name in os.listdir("/proc"):
-        if name.isdigit():
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
             with contextlib.suppress(OSError):
                 # Field 4; the name before it may hold spaces and parentheses.
-                stat = Path(f"/proc/{name}/stat").read_text(errors="replace")
-                yield int(name), int(stat.rpartition(")")[2].split()[1])
+                stat = (folder / "stat").read_text(errors="replace")
+                yield int(folder.name), int(stat.rpartition(")")[2].split()[1])
 
 
 def _or_none(count: Callable[[], int]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -13,10 +14,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from endurance_census import HOST, QUANTITIES, Census, Quantity
-from endurance_load import Tally
 from tir_agent import __version__
 from tir_agent.kernel.base import SandboxInfo
+
+from endurance_census import HOST, QUANTITIES, Census, Quantity
+from endurance_load import Tally
 
 _MB = 2**20
 _STATUSES = ("ok", "error", "timeout", "died", "refused", "raised or hung", "then right", "then not right")
@@ -150,12 +152,11 @@ def _phase_sheet(phases: dict[str, Tally]) -> Sheet:
         "sessions lost that did not deserve it": lambda tally: tally.undeserved,
         "exceptions": lambda tally: tally.failures.total() - tally.hangs,
         "hangs": lambda tally: tally.hangs,
-        **{
-            f"slowest {call}, seconds": lambda tally, call=call: f"{tally.slowest[call]:.1f}"
-            for call in ("session()", "execute()", "close()")
-        },
     }
     rows = [[name, *(str(tell(tally)) for tally in phases.values())] for name, tell in lines.items()]
+    for call in ("session()", "execute()", "close()"):
+        slowest = (f"{tally.slowest[call]:.1f}" for tally in phases.values())
+        rows.append([f"slowest {call}, seconds", *slowest])
     return Sheet("Phases", ["", *phases], rows if phases else [])
 
 
@@ -230,7 +231,7 @@ def _plot(run: Run, path: Path) -> None:
     figure, (rate, memory) = plt.subplots(2, 1, sharex=True, figsize=(9, 6))
     step = max(1, len(run.samples) // 100)
     thin = run.samples[::step]
-    pairs = list(zip(thin, thin[1:], strict=False))
+    pairs = list(itertools.pairwise(thin))
     speeds = [(b.sessions - a.sessions) / max(b.seconds - a.seconds, 1e-9) for a, b in pairs]
     rate.plot([b.seconds for _, b in pairs], speeds)
     rate.set_ylabel("sessions per second")
