@@ -11,7 +11,8 @@ Exit status: 0 if nothing is wrong; 3 if something leaked, an honest session was
 raised or hung; 1 if there is no sandbox; 2 for wrong arguments.
 
 Covered: answers, exceptions, hangs, leaks. Not covered: breaking out (`tests/test_kernel_contract.py` has
-that), the time an honest cell takes under load, the host's end by `kill -9` (`tests/test_kernel_lifetime.py`).
+that), the time an honest cell takes under load, and the host's end by `kill -9`
+(`tests/test_kernel_lifetime.py`).
 As an ordinary user less of the jail can be seen. The hostile programs may exhaust a machine's memory where
 no cgroup limits the jail, as under bubblewrap: run them on a machine that you can lose.
 """

@@ -1,7 +1,8 @@
 """What a sandbox holds at one moment, on the host and in its jail: the numbers that may not grow.
 
 Covered: processes, descriptors, threads, memory, sockets, folders, files and IPC objects. The jail is looked
-at from outside, through /proc, so that looking changes nothing in it. What only root can see is None for others.
+at from outside, through /proc, so that looking changes nothing in it. What only root can see is None for
+others.
 
 Not covered: the engine's own memory and disk, memory of the operating system's kernel that no cgroup counts,
 message queues under bubblewrap (no folder shows them), and, for an ordinary user under bubblewrap, all but
