@@ -120,7 +120,7 @@ class Visitor:
                 return "lost"
             lost = execution.state_lost or execution.status is ExecutionStatus.DIED
             if lost or execution.status is not ExecutionStatus.OK or execution.result != expected:
-                self._tally.keep("honest, not right", f"{code}\n{execution!r}"[:4000])
+                self._tally.keep("honest, not right", f"{code}\n{_told(execution)}")
                 return "lost" if lost else "wrong"
         return "right"
 
@@ -131,14 +131,29 @@ class Visitor:
         if session is None:
             return
         code = path.read_text(encoding="utf-8")
-        outcomes[_outcome(await self.execute(name, session, code, HOSTILE_CELL_SECONDS))] += 1
+        execution = await self.execute(name, session, code, HOSTILE_CELL_SECONDS)
+        outcomes[_outcome(execution)] += 1
+        self._tally.keep(f"{name}: {_outcome(execution)}", _told(execution))
         then = await self.execute(f"{name}, then", session, "6 * 7", 20.0)
-        outcomes["then right" if then is not None and then.result == "42" else "then not right"] += 1
+        right = then is not None and then.result == "42"
+        outcomes["then right" if right else "then not right"] += 1
+        if not right:
+            self._tally.keep(f"{name}, then not right", _told(then))
         await self.close(name, session)
 
 
 def _outcome(execution: Execution | None) -> str:
     return "raised or hung" if execution is None else str(execution.status)
+
+
+def _told(execution: Execution | None) -> str:
+    """What is worth keeping of an execution: not all of a flood."""
+    if execution is None:
+        return ""
+    error = f"{execution.error.name}: {execution.error.message[:300]}" if execution.error else ""
+    words = [str(execution.status), f"{execution.duration:.1f} s", "state lost" * execution.state_lost]
+    words += [error, execution.result or "", execution.stdout[-300:], execution.stderr[-300:]]
+    return " | ".join(word for word in words if word)
 
 
 def _kind(error: BaseException) -> str:
