@@ -123,6 +123,7 @@ async def _phases(arguments: argparse.Namespace, run: Run, watch: Watch, sandbox
         async with watch.phase("sessions", arguments.sessions, lambda tally: tally.sessions) as tally:
             await many_sessions(sandbox, tally, arguments.sessions, arguments.at_once)
         run.censuses["after sessions"] = await census.settled_census(arguments.kernel, SETTLE_SECONDS)
+        _save(arguments, run)
     if arguments.hostile_seconds:
         end = time.monotonic() + arguments.hostile_seconds
         total = arguments.hostile_seconds
@@ -136,6 +137,12 @@ async def _phases(arguments: argparse.Namespace, run: Run, watch: Watch, sandbox
 async def _warm_up(sandbox: Sandbox) -> None:
     tally = Tally()
     await asyncio.gather(*(Visitor(sandbox, tally).honest(small_program(number)) for number in range(4)))
+
+
+def _save(arguments: argparse.Namespace, run: Run) -> None:
+    """After each phase too: hours may be between them."""
+    for sentence in write(run, arguments.out) if arguments.out else []:
+        _say(sentence)
 
 
 def _say(line: str) -> None:
@@ -180,8 +187,7 @@ def main() -> int:
     if not console.is_terminal:
         console = Console(width=160)
     show(run, console)
-    for sentence in write(run, arguments.out) if arguments.out else []:
-        print(sentence, file=sys.stderr)
+    _save(arguments, run)
     return 3 if run.faults() else 0
 
 

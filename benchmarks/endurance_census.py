@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import requests
 from docker.errors import DockerException
 
 from tir_agent.kernel.owner import Owner
@@ -113,11 +114,13 @@ def _look_for_jail(backend: str) -> tuple[list[int], int, int | None]:
     """The jail's processes, the number of containers of ours, and the memory of the first."""
     if backend != "docker":
         return _family([pid for pid in _children_of(os.getpid()) if _is_jail(pid)]), 0, None
-    try:
-        client = docker.from_env()
-    except DockerException:
-        return [], 0, None
-    with contextlib.closing(client):
+    with contextlib.suppress(DockerException, requests.RequestException):
+        return _look_for_container()
+    return [], 0, None
+
+
+def _look_for_container() -> tuple[list[int], int, int | None]:
+    with contextlib.closing(docker.from_env(timeout=60)) as client:
         filters: dict[str, str | list[str] | bool] = {"label": f"{_LABEL}={Owner.this().label()}"}
         ours = client.containers.list(all=True, filters=filters)
         if not ours:

@@ -231,9 +231,11 @@ def _plot(run: Run, path: Path) -> None:
     figure, (rate, memory) = plt.subplots(2, 1, sharex=True, figsize=(9, 6))
     step = max(1, len(run.samples) // 100)
     thin = run.samples[::step]
-    pairs = list(itertools.pairwise(thin))
-    speeds = [(b.sessions - a.sessions) / max(b.seconds - a.seconds, 1e-9) for a, b in pairs]
-    rate.plot([b.seconds for _, b in pairs], speeds)
+    for phase in run.phases:
+        pairs = itertools.pairwise(sample for sample in thin if sample.phase == phase)
+        speeds = [(b.seconds, (b.sessions - a.sessions) / max(b.seconds - a.seconds, 1e-9)) for a, b in pairs]
+        rate.plot(*zip(*speeds, strict=True), label=phase) if speeds else None
+    rate.legend()
     rate.set_ylabel("sessions per second")
     for label, key in (("this process", "host_bytes"), ("fork server", "server_bytes")):
         drawn = [(s.seconds, asdict(s)[key] / _MB) for s in thin if asdict(s)[key] is not None]
