@@ -46,7 +46,7 @@ from endurance_load import (
     many_sessions,
     small_program,
 )
-from endurance_report import Run, Sample, show, write
+from endurance_report import Run, Sample, plot, show, write
 
 LIMITS = Limits(grace_seconds=0.5, memory_bytes=2**30)
 # Processes are still being ended, and memory is still being given back, when the last session is closed.
@@ -123,7 +123,8 @@ async def _phases(arguments: argparse.Namespace, run: Run, watch: Watch, sandbox
         async with watch.phase("sessions", arguments.sessions, lambda tally: tally.sessions) as tally:
             await many_sessions(sandbox, tally, arguments.sessions, arguments.at_once)
         run.censuses["after sessions"] = await census.settled_census(arguments.kernel, SETTLE_SECONDS)
-        _save(arguments, run)
+        if arguments.out:
+            write(run, arguments.out)
     if arguments.hostile_seconds:
         end = time.monotonic() + arguments.hostile_seconds
         total = arguments.hostile_seconds
@@ -139,10 +140,12 @@ async def _warm_up(sandbox: Sandbox) -> None:
     await asyncio.gather(*(Visitor(sandbox, tally).honest(small_program(number)) for number in range(4)))
 
 
-def _save(arguments: argparse.Namespace, run: Run) -> None:
-    """After each phase too: hours may be between them."""
-    for sentence in write(run, arguments.out) if arguments.out else []:
-        _say(sentence)
+def _plot(arguments: argparse.Namespace, run: Run) -> None:
+    """Last of all: matplotlib is large, and would count as growth of this process."""
+    try:
+        plot(run, arguments.out / "endurance.png")
+    except ImportError:
+        _say("endurance.png is not drawn: matplotlib is missing (pip install matplotlib)")
 
 
 def _say(line: str) -> None:
@@ -187,7 +190,9 @@ def main() -> int:
     if not console.is_terminal:
         console = Console(width=160)
     show(run, console)
-    _save(arguments, run)
+    if arguments.out:
+        write(run, arguments.out)
+        _plot(arguments, run)
     return 3 if run.faults() else 0
 
 

@@ -32,7 +32,7 @@ _GIVE_UP_AFTER = 20
 
 _T = TypeVar("_T")
 Program = list[tuple[str, str | None]]
-"""Cells, each with the value that it must have; None where it has none."""
+"""Cells, each with the value that it must have, or the name of the exception that it must raise."""
 
 
 @dataclass
@@ -119,7 +119,8 @@ class Visitor:
             if execution is None:
                 return "lost"
             lost = execution.state_lost or execution.status is ExecutionStatus.DIED
-            if lost or execution.status is not ExecutionStatus.OK or execution.result != expected:
+            told = execution.error.name if execution.error else execution.result
+            if lost or execution.status is ExecutionStatus.TIMEOUT or told != expected:
                 self._tally.keep("honest, not right", f"{code}\n{_told(execution)}")
                 return "lost" if lost else "wrong"
         return "right"
@@ -225,7 +226,7 @@ def small_program(number: int) -> Program:
 
 
 def honest_program(number: int, generator: random.Random) -> Program:
-    """Three cells, the later ones on the state of the earlier ones."""
+    """Cells of which the later ones need the state of the earlier ones, also of those that raised."""
     a, b = generator.randint(1, 50), generator.randint(51, 99)
     return generator.choice(
         [
@@ -238,6 +239,12 @@ def honest_program(number: int, generator: random.Random) -> Program:
                 (f"def f(n):\n    return n if n < 2 else f(n - 1) + {a}\nnumber = {number}", None),
                 ("values = [f(n) for n in range(100)]\nvalues[99]", str(1 + 98 * a)),
                 ("values[2] + number", str(1 + a + number)),
+            ],
+            [
+                (f"number = {number}\n1 / 0", "ZeroDivisionError"),
+                (f"number + {a}", str(number + a)),
+                ("undefined", "NameError"),
+                (f"number * {b}", str(number * b)),
             ],
             [
                 (f"import numpy as np\nm = np.array([[{a}, 1], [0, {b}]])", None),

@@ -167,8 +167,8 @@ def show(run: Run, console: Console) -> None:
         console.print(fault, markup=False, highlight=False)
 
 
-def write(run: Run, folder: Path) -> list[str]:
-    """Write endurance.json, .md and .png into `folder`; returns a sentence for what could not be."""
+def write(run: Run, folder: Path) -> None:
+    """Write endurance.json and endurance.md into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     whole = {
         "settings": run.settings,
@@ -183,11 +183,6 @@ def write(run: Run, folder: Path) -> list[str]:
     text = json.dumps(whole, indent=1, ensure_ascii=True)
     (folder / "endurance.json").write_text(text + "\n", encoding="utf-8")
     (folder / "endurance.md").write_text(_markdown(run), encoding="utf-8")
-    try:
-        _plot(run, folder / "endurance.png")
-    except ImportError:
-        return ["endurance.png is missing: matplotlib is not installed (pip install matplotlib)"]
-    return []
 
 
 def machine() -> dict[str, str]:
@@ -221,8 +216,12 @@ def _markdown(run: Run) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _plot(run: Run, path: Path) -> None:
-    """Sessions per second and memory, over time."""
+def plot(run: Run, path: Path) -> None:
+    """Sessions per second and memory, over time.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
     import matplotlib as mpl
 
     mpl.use("agg")
