@@ -106,7 +106,8 @@ def take(backend: str) -> Census:
     if server is not None:
         census |= _server(server)
         if backend != "local":
-            census |= _files(Path(f"/proc/{server}/root"), server)
+            # Without a jail these would be the whole machine's.
+            census |= _namespaces(server) | _files(Path(f"/proc/{server}/root"))
     return census
 
 
@@ -170,6 +171,11 @@ def _server(pid: int) -> Census:
     return {
         "jail: fork server, resident memory": resident(pid),
         "jail: fork server, descriptors": _or_none(lambda: _number_in(Path(f"/proc/{pid}/fd"))),
+    }
+
+
+def _namespaces(pid: int) -> Census:
+    return {
         "jail: System V objects": _or_none(lambda: _system_v(pid)),
         "jail: Unix sockets": _or_none(
             lambda: len(Path(f"/proc/{pid}/net/unix").read_text().splitlines()) - 1
@@ -177,7 +183,7 @@ def _server(pid: int) -> Census:
     }
 
 
-def _files(root: Path, pid: int) -> Census:
+def _files(root: Path) -> Census:
     """What is in the folders of the jail whose root is `root`."""
     if not os.access(root / "run", os.R_OK):
         return {}
