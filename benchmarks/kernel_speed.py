@@ -38,7 +38,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tir_agent.kernel.image import DEFAULT_BASE
-from tir_agent.settings import KernelChoice
+from tir_agent.settings import Isolation, KernelChoice
 
 from rivals.base import NotMeasured, Rival
 from rivals.docker_run import DockerRunRival
@@ -51,7 +51,7 @@ from rivals.memory import host_memory, tir_memory
 from rivals.plots import plot
 from rivals.report import as_markdown, print_tables
 from rivals.results import Branching, Figures, MemoryFigures, Results
-from rivals.tir import TirRival, per_container, per_session
+from rivals.tir import TirRival
 
 HERE = Path(__file__).parent
 SYSTEMS = ("docker", "container", "bubblewrap", "fork", "ipykernel", "gateway", "docker-run")
@@ -60,9 +60,7 @@ FEW_IDLE, HOST_IDLE = 50, 5
 
 
 def docker_sandbox() -> TirRival:
-    return TirRival(
-        "tir-agent docker", KernelChoice.DOCKER, "a user id of its own in one container", per_session()
-    )
+    return TirRival("tir-agent docker", KernelChoice.DOCKER, "a user id of its own in one container")
 
 
 def make_rival(key: str, arguments: argparse.Namespace) -> Rival:
@@ -75,11 +73,16 @@ def make_rival(key: str, arguments: argparse.Namespace) -> Rival:
         case "docker":
             return docker_sandbox()
         case "container":
-            name, options = "tir-agent docker, a container each", per_container(arguments.at_once)
-            return TirRival(name, KernelChoice.DOCKER, "a container of its own, from a pool", options)
+            return TirRival(
+                "tir-agent docker, a container each",
+                KernelChoice.DOCKER,
+                "a container of its own, from a pool",
+                isolation=Isolation.CONTAINER,
+                pool=arguments.at_once,
+            )
         case "bubblewrap":
             kept_apart = "a user id of its own in one jail"
-            return TirRival("tir-agent bubblewrap", KernelChoice.BUBBLEWRAP, kept_apart, {})
+            return TirRival("tir-agent bubblewrap", KernelChoice.BUBBLEWRAP, kept_apart)
         case "fork":
             return ForkRival()
         case "ipykernel":

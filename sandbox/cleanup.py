@@ -1,6 +1,6 @@
 """Ending a session: killing what it started, removing what it left. It may have made both hard.
 
-Runs in a process of its own, as the session's user, since the server may not touch what is another
+Runs in a process of the janitor's, as the session's user, since nobody else may touch what is the
 user's.
 """
 

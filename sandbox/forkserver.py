@@ -7,7 +7,7 @@ line in each direction (`wire.py`). When the host goes away, the connection ends
 ends with it.
 
 Not here: what a session's process does before the user's code (`child.py`), the kernel (`kernel.py`),
-how what is left of a session is removed (`cleanup.py`). The server itself never runs a user's code, and
+how what is left of a session is removed (`janitor.py`). The server itself never runs a user's code, and
 must survive whatever a child does.
 """
 
@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import functools
 import os
+import select
 import selectors
 import shutil
 import signal
@@ -26,27 +27,29 @@ import time
 from pathlib import Path
 
 import child
-import cleanup
 import identity
+import load
 import warm
 import wire
+from janitor import Janitor
 from process import Process
 
-_RETRY_SECONDS = 0.5
+_FAREWELL_SECONDS = 5.0
 
 
 class Server:
     """Owns every process of the jail."""
 
-    def __init__(self, control: socket.socket, runtime: Path, identities: identity.Identities) -> None:
+    def __init__(
+        self, control: socket.socket, runtime: Path, identities: identity.Identities, janitor: Janitor
+    ) -> None:
         self._control = control
         self._runtime = runtime
         self._identities = identities
         self._processes: dict[int, Process] = {}
-        self._sweepers: dict[int, Process] = {}
-        """Process id of each clean-up under way, and what it cleans up."""
-        self._unswept: list[Process] = []
-        """What waits for its clean-up, because no process could be had for it."""
+        self._ending: dict[int, Process] = {}
+        """Those that the janitor is at work on."""
+        self._janitor = janitor
         self._buffer = b""
         self._selector = selectors.DefaultSelector()
         self._wakeup, wakeup = os.pipe()
@@ -54,15 +57,18 @@ class Server:
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-        self._inherited = [control.fileno(), self._wakeup, wakeup, self._selector.fileno()]
+        self._inherited = [
+            *(control.fileno(), janitor.fileno(), self._wakeup, wakeup, self._selector.fileno())
+        ]
 
     def run(self) -> None:
         """Serve until the host hangs up."""
         self._selector.register(self._control, selectors.EVENT_READ)
         self._selector.register(self._wakeup, selectors.EVENT_READ)
+        self._selector.register(self._janitor, selectors.EVENT_READ)
         self._send(wire.Hello(python=sys.version.split()[0], packages=warm.versions()))
         while True:
-            for key, _ in self._selector.select(_RETRY_SECONDS if self._unswept else None):
+            for key, _ in self._selector.select():
                 if key.fileobj is self._control:
                     if not self._read_control():
                         return
@@ -70,18 +76,19 @@ class Server:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._wakeup, 4096)
                     self._reap()
+                elif key.fileobj is self._janitor:
+                    self._ended(self._ending.pop(self._janitor.done()))
                 else:
                     self._hear(key.data)
-            waiting, self._unswept = self._unswept, []
-            for process in waiting:
-                self._sweep(process)
 
     def shut_down(self) -> None:
         """Kill and clean up everything. In a container or under bubblewrap the jail's end does so too."""
         for number in list(self._processes):
             self._clean_up(number)
-        while self._sweepers:
-            self._reap(wait=True)
+        deadline = time.monotonic() + _FAREWELL_SECONDS
+        while self._ending and (left := deadline - time.monotonic()) > 0:
+            if select.select([self._janitor], [], [], left)[0]:
+                self._ended(self._ending.pop(self._janitor.done()))
         self._selector.close()
 
     def _read_control(self) -> bool:
@@ -108,7 +115,8 @@ class Server:
             case wire.Close():
                 self._clean_up(request.id)
             case wire.Report():
-                self._send(self._load(request.id))
+                sessions = sum(process.sockets is not None for process in self._processes.values())
+                self._send(load.measure(request.id, sessions))
 
     def _start(self, request: wire.Open | wire.Grade | wire.Branch) -> None:
         """Raises OSError, with nothing left behind, if the machine or the jail has no room for it."""
@@ -221,28 +229,23 @@ class Server:
             os.close(process.pipe)
             process.pipe = -1
 
-    def _reap(self, *, wait: bool = False) -> None:
+    def _reap(self) -> None:
         """Collect the dead, those that daemons of the user's left to process 1 among them."""
-        flags = 0 if wait else os.WNOHANG
-        while True:
-            try:
-                pid, status = os.waitpid(-1, flags)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            flags = os.WNOHANG
-            if pid in self._sweepers:
-                self._swept(self._sweepers.pop(pid))
-                continue
-            for process in self._processes.values():
-                if process.pid == pid:
-                    process.exited = True
-                    code = os.waitstatus_to_exitcode(status)
-                    self._send(wire.Exited(process.number, code, process.last_words()))
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self._janitor.pid:
+                    raise OSError("the janitor is gone")
+                for process in self._processes.values():
+                    if process.pid == pid:
+                        process.exited = True
+                        code = os.waitstatus_to_exitcode(status)
+                        self._send(wire.Exited(process.number, code, process.last_words()))
 
     def _clean_up(self, number: int) -> None:
-        """Kill what the session started and remove what it wrote, in a process of its own."""
+        """Have the janitor kill what the session started and remove what it wrote."""
         process = self._processes.pop(number, None)
         if process is None:
             self._send(wire.Closed(id=number))
@@ -251,50 +254,26 @@ class Server:
         if self._identities.is_last(process.identity):
             process.signal(signal.SIGKILL)
         self._remove_sockets(process)
-        self._sweep(process)
+        self._end(process)
 
     def _remove_sockets(self, process: Process) -> None:
         if process.sockets is not None:
             self._identities.take_back(process.sockets)
             shutil.rmtree(process.sockets, ignore_errors=True)
 
-    def _sweep(self, process: Process) -> None:
-        last = self._identities.is_last(process.identity)
-        try:
-            pid = os.fork()
-        except OSError:
-            # The jail is full of processes; those of other sessions end some day. Until then this one
-            # counts as not closed.
-            self._unswept.append(process)
-            return
-        if pid == 0:
-            entry = functools.partial(cleanup.sweep, process.identity, process.pid, last=last)
-            child.start(lambda _: entry(), -1, close=self._descriptors())
-        process.swept_as_last = last
-        self._sweepers[pid] = process
+    def _end(self, process: Process) -> None:
+        process.ends_user = self._identities.is_last(process.identity)
+        self._ending[process.number] = process
+        self._janitor.order(process.number, process.identity, process.pid, last=process.ends_user)
 
-    def _swept(self, process: Process) -> None:
-        if not process.swept_as_last and self._identities.is_last(process.identity):
+    def _ended(self, process: Process) -> None:
+        if not process.ends_user and self._identities.is_last(process.identity):
             # The others have ended meanwhile: nobody is left to end what escaped from all of them.
-            self._sweep(process)
+            self._end(process)
             return
         process.forget()
         self._identities.remove(process.identity)
         self._send(wire.Closed(id=process.number))
-
-    def _load(self, number: int) -> wire.Load:
-        processes = [folder for folder in Path("/proc").iterdir() if folder.name.isdigit()]
-        resident = 0
-        for folder in processes:
-            with contextlib.suppress(OSError):
-                resident += int((folder / "statm").read_text().split()[1])
-        return wire.Load(
-            id=number,
-            sessions=sum(process.sockets is not None for process in self._processes.values()),
-            processes=len(processes),
-            resident_bytes=resident * os.sysconf("SC_PAGE_SIZE"),
-            server_seconds=time.process_time(),
-        )
 
     def _send(self, event: wire.Event) -> None:
         # The host is gone: the next read of the control socket says so, and ends the server.
@@ -310,12 +289,13 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path("/tmp"), help="where sessions may write")  # noqa: S108
     parser.add_argument("--slots", type=int, default=0, help="file systems in it, one for a session each")
     arguments = parser.parse_args()
+    janitor = Janitor()
     warm.up()
     identity.protect_server()
     identities = identity.Identities(arguments.scratch, own_uids=arguments.own_uids, slots=arguments.slots)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
         control.connect(str(arguments.control))
-        server = Server(control, arguments.control.parent, identities)
+        server = Server(control, arguments.control.parent, identities, janitor)
         try:
             server.run()
         finally:

@@ -38,7 +38,8 @@ class Process:
     received: bytearray = field(default_factory=bytearray)
     bound: bool = False
     exited: bool = False
-    swept_as_last: bool = False
+    ends_user: bool = False
+    """Whether nobody else is the same user any more."""
 
     def make_cradle(self) -> None:
         """Listen for the branch, in a folder that is still the server's."""

@@ -97,7 +97,7 @@ _CELLS = (
 
 
 def _make_shell() -> None:
-    """The shell and the kernel that every session begins with. What it needs has been used before, by another one."""
+    """What every session begins with. What it needs has been used before, by another one."""
     import kernel
     import shell
 

@@ -13,6 +13,7 @@ import pytest_asyncio
 from tir_agent.errors import SandboxUnavailable
 from tir_agent.kernel.base import Sandbox, Session
 from tir_agent.kernel.choice import open_sandbox
+from tir_agent.kernel.sandbox import JailSandbox
 from tir_agent.settings import Isolation, KernelChoice, Limits
 
 Backend = tuple[KernelChoice, Isolation]
@@ -34,7 +35,8 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-async def _open(backend: Backend) -> Sandbox:
+async def open_backend(backend: Backend) -> JailSandbox:
+    """Start a kind of sandbox, or skip the test; in CI, fail it."""
     os.environ[SECRET] = "not for programs of a model's"
     choice, isolation = backend
     # A container takes a second to start, on one processor: so many ahead that the others are used too.
@@ -47,28 +49,28 @@ async def _open(backend: Backend) -> Sandbox:
 
 async def docker_is_here() -> None:
     """Skip the test where there is no Docker sandbox; in CI, fail it."""
-    async with await _open(DOCKER):
+    async with await open_backend(DOCKER):
         pass
 
 
 @pytest_asyncio.fixture(scope="session", params=BACKENDS, ids=NAMES.get)
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     """Each kind of sandbox, started once."""
-    async with await _open(request.param) as opened:
+    async with await open_backend(request.param) as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(scope="session", params=JAILS, ids=NAMES.get)
 async def jail(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     """Each kind of sandbox that isolates."""
-    async with await _open(request.param) as opened:
+    async with await open_backend(request.param) as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(scope="session")
 async def local_sandbox() -> AsyncIterator[Sandbox]:
     """The sandbox that every machine can start, for tests that are about something else."""
-    async with await _open(LOCAL) as opened:
+    async with await open_backend(LOCAL) as opened:
         yield opened
 
 

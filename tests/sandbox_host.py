@@ -4,11 +4,11 @@ import asyncio
 import sys
 
 from tir_agent.kernel.choice import open_sandbox
-from tir_agent.settings import KernelChoice, Limits
+from tir_agent.settings import Isolation, KernelChoice, Limits
 
 
-async def main(kind: str, marker: str) -> None:
-    sandbox = await open_sandbox(KernelChoice(kind), Limits())
+async def main(kind: str, isolation: str, marker: str) -> None:
+    sandbox = await open_sandbox(KernelChoice(kind), Limits(), isolation=Isolation(isolation))
     session = await sandbox.session()
     await session.execute(
         f"import subprocess\np = subprocess.Popen(['sleep', '{marker}'], start_new_session=True)", timeout=30

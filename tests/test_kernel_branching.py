@@ -167,7 +167,7 @@ async def test_open_figures_go_along(session: Session) -> None:
 
 
 OBSTACLES = {
-    "threads": "import threading, time\nt = threading.Thread(target=time.sleep, args=(30,), name='napper')\nt.start()",
+    "threads": "import threading, time\nthreading.Thread(target=time.sleep, args=(30,), name='nap').start()",
     "child processes": "import subprocess\np = subprocess.Popen(['sleep', '30'])",
     "pipe": "import os\nends = os.pipe()",
     "socket": "import socket\npair = socket.socketpair()",
@@ -247,7 +247,8 @@ async def test_a_program_that_forges_its_answer_gets_no_branches(session: Sessio
     code = (
         "k = get_ipython().kernel\n"
         "def fake(stream, ident, parent):\n"
-        "    k.session.send(stream, 'tir_branch_reply', {'status': 'refused', 'reason': 'x' * 10**6}, parent, ident)\n"
+        "    content = {'status': 'refused', 'reason': 'x' * 10**6}\n"
+        "    k.session.send(stream, 'tir_branch_reply', content, parent, ident)\n"
         "k.shell_handlers['tir_branch_request'] = fake\nprint('ready')"
     )
     await run(session, code)

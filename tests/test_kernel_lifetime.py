@@ -17,7 +17,7 @@ from tir_agent.kernel.choice import open_sandbox
 from tir_agent.kernel.owner import Owner
 from tir_agent.settings import KernelChoice
 
-from conftest import BACKENDS, LIMITS, _open, missing
+from conftest import BACKENDS, BUBBLEWRAP, DOCKER, LIMITS, NAMES, Backend, missing, open_backend
 
 HOST = Path(__file__).parent / "sandbox_host.py"
 
@@ -41,12 +41,12 @@ async def until_none(text: str) -> list[int]:
     return processes(text)
 
 
-@pytest.mark.parametrize("kind", BACKENDS)
-async def test_a_host_killed_with_9_leaves_no_process_behind(kind: KernelChoice) -> None:
-    await (await _open(kind)).close()
+@pytest.mark.parametrize("kind", BACKENDS, ids=NAMES.get)
+async def test_a_host_killed_with_9_leaves_no_process_behind(kind: Backend) -> None:
+    await (await open_backend(kind)).close()
     marker = f"97{os.getpid()}"
     host = await asyncio.create_subprocess_exec(
-        *[sys.executable, str(HOST), kind, marker], stdout=asyncio.subprocess.PIPE
+        *[sys.executable, str(HOST), *kind, marker], stdout=asyncio.subprocess.PIPE
     )
     assert host.stdout is not None
     assert await asyncio.wait_for(host.stdout.readline(), 60) == b"running\n"
@@ -54,7 +54,7 @@ async def test_a_host_killed_with_9_leaves_no_process_behind(kind: KernelChoice)
     host.send_signal(signal.SIGKILL)
     await host.wait()
     assert await until_none(f"sleep\0{marker}") == []
-    await (await _open(kind)).close()  # starting one sweeps
+    await (await open_backend(kind)).close()  # starting one sweeps
     for folder in Path("/tmp").glob("tir-*"):
         owner = folder / "owner"
         assert not owner.exists() or not _owner_of(owner).is_gone()
@@ -67,7 +67,7 @@ def _owner_of(path: Path) -> Owner:
 
 
 async def test_a_killed_container_is_a_lost_sandbox() -> None:
-    sandbox = await _open(KernelChoice.DOCKER)
+    sandbox = await open_backend(DOCKER)
     session = await sandbox.session()
     running = asyncio.create_task(session.execute("import time; time.sleep(60)", timeout=60))
     await asyncio.sleep(0.5)
@@ -89,7 +89,7 @@ async def test_a_killed_container_is_a_lost_sandbox() -> None:
 
 
 async def test_a_container_is_hardened() -> None:
-    sandbox = await _open(KernelChoice.DOCKER)
+    sandbox = await open_backend(DOCKER)
     client = docker.from_env()
     containers = client.containers.list(filters={"label": "tir-agent.owner"})
     (settings,) = [
@@ -111,7 +111,7 @@ async def test_a_container_is_hardened() -> None:
 
 
 async def test_without_an_engine_auto_goes_on_under_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
-    await (await _open(KernelChoice.BUBBLEWRAP)).close()
+    await (await open_backend(BUBBLEWRAP)).close()
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
     said: list[str] = []
     async with await open_sandbox(KernelChoice.AUTO, LIMITS, deviate=said.append) as sandbox:
@@ -120,7 +120,7 @@ async def test_without_an_engine_auto_goes_on_under_bubblewrap(monkeypatch: pyte
 
 
 async def test_with_an_engine_auto_takes_docker() -> None:
-    await (await _open(KernelChoice.DOCKER)).close()
+    await (await open_backend(DOCKER)).close()
     said: list[str] = []
     async with await open_sandbox(KernelChoice.AUTO, LIMITS, deviate=said.append) as sandbox:
         assert sandbox.info.backend == "docker"
@@ -130,8 +130,8 @@ async def test_with_an_engine_auto_takes_docker() -> None:
 async def test_a_base_image_that_cannot_be_had_is_a_sentence_and_auto_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await (await _open(KernelChoice.DOCKER)).close()
-    await (await _open(KernelChoice.BUBBLEWRAP)).close()
+    await (await open_backend(DOCKER)).close()
+    await (await open_backend(BUBBLEWRAP)).close()
 
     def build(client: docker.DockerClient, progress: object) -> str:
         return image.build(client, base="tir-agent.invalid/none:none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tir_agent.kernel.base import Sandbox
-from tir_agent.settings import KernelChoice
+from tir_agent.settings import Isolation, KernelChoice
 
 from rivals.base import NotMeasured
 from rivals.measure import BIG_LIST, check
@@ -33,9 +33,10 @@ async def test_every_program_prints_what_it_must(local_sandbox: Sandbox) -> None
         await program.close()
 
 
-async def test_an_option_that_is_not_there_is_a_reason() -> None:
-    with pytest.raises(NotMeasured, match="no option telepathy"):
-        await TirRival("tir-agent", KernelChoice.LOCAL, "", {"telepathy": True}).start()
+async def test_a_sandbox_that_cannot_be_had_is_a_reason() -> None:
+    own = TirRival("tir-agent", KernelChoice.LOCAL, "", isolation=Isolation.CONTAINER)
+    with pytest.raises(NotMeasured, match="local kernel isolates nothing"):
+        await own.start()
 
 
 def test_a_report_says_what_was_not_measured() -> None:

@@ -1,22 +1,18 @@
-"""tir-agent's own sandboxes. What the installed version does not have yet is left out, with a note."""
+"""tir-agent's own sandboxes."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Mapping
-from typing import Any
 
-from tir_agent import settings
 from tir_agent.errors import TirError
 from tir_agent.kernel.base import Sandbox, Session
 from tir_agent.kernel.choice import open_sandbox
-from tir_agent.settings import KernelChoice, Limits
+from tir_agent.settings import Isolation, KernelChoice, Limits
 from tir_agent.trajectory import ExecutionStatus
 
 from rivals.base import SECONDS, NotMeasured
 
-__all__ = ["TirProgram", "TirRival", "per_container", "per_session"]
+__all__ = ["TirProgram", "TirRival"]
 
 
 class TirProgram:
@@ -40,11 +36,8 @@ class TirProgram:
 
     async def branch(self) -> TirProgram:
         """A copy of the session with all its state."""
-        branch = getattr(self.session, "branch", None)
-        if branch is None:
-            raise NotMeasured("this version of tir-agent has no branches")
         async with asyncio.timeout(SECONDS):
-            (copy,) = await branch(1)
+            (copy,) = await self.session.branch(1)
         return TirProgram(copy)
 
 
@@ -53,20 +46,27 @@ class TirRival:
 
     keeps_state = True
 
-    def __init__(self, name: str, choice: KernelChoice, isolation: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        choice: KernelChoice,
+        told: str,
+        *,
+        isolation: Isolation = Isolation.SESSION,
+        pool: int = 1,
+    ) -> None:
+        """`told` is what the table says of the isolation; `pool` sessions are kept ready."""
         self.name = name
-        self.isolation = isolation
-        self.refills = "pool" in options
+        self.isolation = told
+        self.refills = pool > 1
         self._choice = choice
-        self._options = options
+        self._own = isolation
+        self._pool = pool
         self._sandbox: Sandbox | None = None
 
     async def start(self) -> None:
-        missing = sorted(set(self._options) - set(inspect.signature(open_sandbox).parameters))
-        if missing:
-            raise NotMeasured(f"this version of tir-agent has no option {', '.join(missing)}")
         try:
-            self._sandbox = await open_sandbox(self._choice, Limits(), **self._options)
+            self._sandbox = await open_sandbox(self._choice, Limits(), isolation=self._own, pool=self._pool)
         except TirError as error:
             raise NotMeasured(error.message) from None
 
@@ -83,15 +83,3 @@ class TirRival:
             sandbox, self._sandbox = self._sandbox, None
             async with asyncio.timeout(SECONDS):
                 await sandbox.close()
-
-
-def per_session() -> dict[str, Any]:
-    """Options of `open_sandbox`: one jail holds all sessions."""
-    isolation = getattr(settings, "Isolation", None)
-    return {"isolation": isolation.SESSION} if isolation else {}
-
-
-def per_container(pool: int) -> dict[str, Any]:
-    """Options of `open_sandbox`: a container for each session, `pool` of them ready ahead of demand."""
-    isolation = getattr(settings, "Isolation", None)
-    return {"isolation": isolation.CONTAINER if isolation else None, "pool": pool}
