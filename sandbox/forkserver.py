@@ -15,24 +15,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import os
 import select
 import selectors
-import shutil
 import signal
 import socket
 import sys
 import time
 from pathlib import Path
 
-import child
 import identity
 import load
 import warm
 import wire
 from janitor import Janitor
+from nursery import Nursery
 from process import Process
+from warden import SECONDS, Warden
 
 _FAREWELL_SECONDS = 5.0
 
@@ -41,15 +40,22 @@ class Server:
     """Owns every process of the jail."""
 
     def __init__(
-        self, control: socket.socket, runtime: Path, identities: identity.Identities, janitor: Janitor
+        self,
+        control: socket.socket,
+        nursery: Nursery,
+        identities: identity.Identities,
+        janitor: Janitor,
+        warden: Warden | None,
     ) -> None:
         self._control = control
-        self._runtime = runtime
+        self._nursery = nursery
         self._identities = identities
         self._processes: dict[int, Process] = {}
         self._ending: dict[int, Process] = {}
         """Those that the janitor is at work on."""
         self._janitor = janitor
+        self._warden = warden
+        self._next_look = 0.0
         self._buffer = b""
         self._selector = selectors.DefaultSelector()
         self._wakeup, wakeup = os.pipe()
@@ -68,7 +74,7 @@ class Server:
         self._selector.register(self._janitor, selectors.EVENT_READ)
         self._send(wire.Hello(python=sys.version.split()[0], packages=warm.versions()))
         while True:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(SECONDS if self._warden else None):
                 if key.fileobj is self._control:
                     if not self._read_control():
                         return
@@ -80,6 +86,21 @@ class Server:
                     self._ended(self._ending.pop(self._janitor.done()))
                 else:
                     self._hear(key.data)
+            self._look_after()
+
+    def _look_after(self) -> None:
+        """End the session that leaves the others no memory. Not more often than the warden wants."""
+        if self._warden is None or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + SECONDS
+        found = self._warden.culprit()
+        if found is None:
+            return
+        user, reason = found
+        for process in self._processes.values():
+            if process.identity.uid == user:
+                process.verdict = reason
+                process.signal(signal.SIGKILL)
 
     def shut_down(self) -> None:
         """Kill and clean up everything. In a container or under bubblewrap the jail's end does so too."""
@@ -120,67 +141,13 @@ class Server:
 
     def _start(self, request: wire.Open | wire.Grade | wire.Branch) -> None:
         """Raises OSError, with nothing left behind, if the machine or the jail has no room for it."""
-        if isinstance(request, wire.Branch):
-            parent = self._processes.get(request.of)
-            if parent is None:
-                raise OSError("the session has ended")
-            who = self._identities.branch(parent.identity, request.id)
-        else:
-            who = self._identities.new(request.id)
-        process = Process(request.id, who, None)
-        try:
-            if not isinstance(request, wire.Grade):
-                process.sockets = self._runtime / request.folder
-                process.sockets.mkdir(mode=0o770)
-            match request:
-                case wire.Open():
-                    assert process.sockets is not None
-                    self._give(process.sockets, who)
-                    self._fork(process, functools.partial(child.run_kernel, who, process.sockets, request))
-                case wire.Grade():
-                    self._fork(process, functools.partial(child.run_grader, who, request))
-                case wire.Branch():
-                    self._prepare(process)
-        except OSError:
-            self._remove_sockets(process)
-            self._identities.remove(who)
-            raise
+        parent = self._processes.get(request.of) if isinstance(request, wire.Branch) else None
+        process = self._nursery.start(request, parent, close=self._descriptors())
         self._processes[request.id] = process
-
-    def _give(self, sockets: Path, who: identity.Identity) -> None:
-        # Set-group-id: the kernel's sockets get the folder's group, which is the host user's, so that the
-        # host can connect and another session cannot.
-        sockets.chmod(0o2770)
-        self._identities.give(sockets, who, group=self._runtime.stat().st_gid)
-
-    def _prepare(self, branch: Process) -> None:
-        """Make ready for a process that its parent will fork."""
-        assert branch.sockets is not None
-        branch.make_cradle()
-        assert branch.cradle is not None
-        try:
-            self._give(branch.sockets, branch.identity)
-            self._selector.register(branch.cradle, selectors.EVENT_READ, branch)
-        except OSError:
-            branch.close_cradle()
-            raise
-        who = branch.identity
-        self._send(wire.Prepared(branch.number, str(branch.sockets), str(who.home), who.mark))
-
-    def _fork(self, process: Process, become: child.Entry) -> None:
-        readable, writable = os.pipe()
-        try:
-            pid = os.fork()
-        except OSError:
-            os.close(readable)
-            os.close(writable)
-            raise
-        if pid == 0:
-            child.start(become, writable, close=[readable, *self._descriptors()])
-        os.close(writable)
-        os.set_blocking(readable, False)
-        process.pid, process.pipe = pid, readable
-        self._selector.register(readable, selectors.EVENT_READ, process)
+        self._selector.register(process.cradle or process.pipe, selectors.EVENT_READ, process)
+        if process.sockets is not None and process.cradle is not None:
+            who = process.identity
+            self._send(wire.Prepared(request.id, str(process.sockets), str(who.home), who.mark))
 
     def _descriptors(self) -> list[int]:
         """What a child must not hold."""
@@ -253,13 +220,8 @@ class Server:
         self._drop_pipe(process)
         if self._identities.is_last(process.identity):
             process.signal(signal.SIGKILL)
-        self._remove_sockets(process)
+        self._nursery.remove_sockets(process)
         self._end(process)
-
-    def _remove_sockets(self, process: Process) -> None:
-        if process.sockets is not None:
-            self._identities.take_back(process.sockets)
-            shutil.rmtree(process.sockets, ignore_errors=True)
 
     def _end(self, process: Process) -> None:
         process.ends_user = self._identities.is_last(process.identity)
@@ -295,7 +257,9 @@ def main() -> None:
     identities = identity.Identities(arguments.scratch, own_uids=arguments.own_uids, slots=arguments.slots)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
         control.connect(str(arguments.control))
-        server = Server(control, arguments.control.parent, identities, janitor)
+        warden = Warden() if arguments.own_uids else None
+        nursery = Nursery(arguments.control.parent, identities)
+        server = Server(control, nursery, identities, janitor, warden)
         try:
             server.run()
         finally:

@@ -38,6 +38,8 @@ class Process:
     received: bytearray = field(default_factory=bytearray)
     bound: bool = False
     exited: bool = False
+    verdict: str = ""
+    """Why the server ended it."""
     ends_user: bool = False
     """Whether nobody else is the same user any more."""
 
@@ -96,7 +98,9 @@ class Process:
         return data
 
     def last_words(self) -> str:
-        """Why a kernel could not start; nothing for one that did."""
+        """Why a kernel could not start, or was ended; nothing for one that ended by itself."""
+        if self.verdict:
+            return self.verdict
         if self.sockets is None or self.bound:
             return ""
         if self.pipe >= 0:

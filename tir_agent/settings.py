@@ -102,6 +102,8 @@ class Limits(Settings):
     """Size of one file that the code writes."""
     disk_bytes: int = Field(default=64 * 2**20, ge=2**20)
     """All files of one session together (in memory; `local` does not limit it)."""
+    total_memory_bytes: int | None = Field(default=None, ge=2**29)
+    """Of a container, all sessions and their files together; null: three quarters of the machine's."""
 
 
 class Fences(Settings):

@@ -77,7 +77,7 @@ class DockerLauncher:
 
     def _run(self, folder: Path) -> docker.models.containers.Container:
         assert self.image is not None
-        memory = int(_MEMORY_SHARE * _machine_memory())
+        memory = self._limits.total_memory_bytes or int(_MEMORY_SHARE * _machine_memory())
         slots = 1 + self._limits.branches if self.one_session else _SLOTS
         tmpfs = f"size={self._limits.disk_bytes},nr_inodes={_INODES},mode=0755,nosuid,nodev"
         command = [

@@ -72,6 +72,10 @@ class Outputs:
         dropped = content.get("tir_dropped")
         self._dropped += max(dropped, 0) if isinstance(dropped, int) and dropped < 2**53 else 0
 
+    def blame(self, reason: str) -> None:
+        """Say why the kernel was ended, by whoever looks after the sandbox."""
+        self._error = ExecutionError(name="MemoryLimit", message=reason, traceback=f"MemoryLimit: {reason}")
+
     def execution(
         self, status: ExecutionStatus | None, duration: float, lost_names: tuple[str, ...] | None = None
     ) -> Execution:

@@ -137,6 +137,11 @@ class KernelProcess:
             raise
         return client
 
+    @property
+    def verdict(self) -> str | None:
+        """Why the fork server ended it, where it did."""
+        return self._channel.error or None
+
     def signal(self, number: int) -> None:
         """Send a signal; it has come there once `signalled` returns."""
         with contextlib.suppress(SandboxLost):

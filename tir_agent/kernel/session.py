@@ -99,6 +99,8 @@ class JailSession:
         duration = time.monotonic() - start
         if not ended:
             lost, self._names = self._names, {}
+            if process.verdict is not None:
+                outputs.blame(process.verdict)
             await self._end_kernel()
             await self.start()
             return outputs.execution(status, duration, lost_names=tuple(lost))

@@ -1,0 +1,14 @@
+"""Makes empty files until there can be no more."""
+
+import itertools
+import time
+
+end = time.monotonic() + 20
+try:
+    for number in itertools.count():
+        open(f"f{number}", "w").close()
+        if time.monotonic() > end:
+            print("No space left was not reached")
+            break
+except OSError as error:
+    print(error)

@@ -1,0 +1,18 @@
+"""Tries to put sockets of its own in the place of the kernel's."""
+
+import os
+import socket
+
+(folder,) = {line.split()[-1].rpartition("/")[0] for line in open("/proc/net/unix") if "/k-1" in line and "/run/tir" in line} or {"/run/tir"}
+told = []
+for attempt in (
+    lambda: os.unlink(f"{folder}/k-1"),
+    lambda: os.rename(f"{folder}/k-1", f"{folder}/k-9"),
+    lambda: socket.socket(socket.AF_UNIX).bind(f"{folder}/k-9"),
+):
+    try:
+        attempt()
+        told.append("done")
+    except OSError as error:
+        told.append(type(error).__name__)
+print(*told)
