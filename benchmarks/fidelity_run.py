@@ -1,0 +1,143 @@
+"""Runs recorded cells again, one session for each trajectory, and keeps what came of them on disk.
+
+Covered: the cells of a trajectory in their order, in one live session, whatever each of them does. A line
+is written as soon as a trajectory has ended, so a run that was stopped goes on where it was.
+
+Not covered: the agent, the prompt, and what a model would have been shown (`replay.py` has those).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tir_agent.kernel.base import Sandbox, Session
+from tir_agent.trajectory import Execution
+
+FILES = ("mathcoder", "tora", "mint")
+# The session itself ends a cell after its time and the grace, and has a minute to start a fresh kernel.
+HANG_SECONDS = 120.0
+HANG = "hang"
+_KEPT = 20_000
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a cell did here."""
+
+    status: str
+    """The execution's status, or `hang`."""
+    stdout: str = ""
+    stderr: str = ""
+    result: str | None = None
+    error: str = ""
+    """Type of the exception."""
+    message: str = ""
+    seconds: float = 0.0
+    state_lost: bool = False
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded trajectory: a line of a file."""
+
+    file: str
+    line: int
+    cells: tuple[tuple[str, str], ...]
+    """Code, and the output that was recorded."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.file, self.line
+
+
+def recorded(folder: Path, limit: int | None) -> list[Recorded]:
+    """The recorded trajectories in a data folder, `limit` of each file."""
+    found = []
+    for name in FILES:
+        with (folder / "replay" / f"{name}.jsonl").open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if limit is not None and number > limit:
+                    break
+                turns = json.loads(line)["turns"]
+                cells = tuple((turn["code"] or "", turn["output"] or "") for turn in turns)
+                found.append(Recorded(name, number, cells))
+    return found
+
+
+def ran(execution: Execution) -> Ran:
+    """The part of an execution that is compared; of an endless output, its head and tail."""
+    error = execution.error
+    return Ran(
+        status=str(execution.status),
+        stdout=_shortened(execution.stdout),
+        stderr=_shortened(execution.stderr),
+        result=None if execution.result is None else _shortened(execution.result),
+        error=error.name if error else "",
+        message=_shortened(error.message) if error else "",
+        seconds=round(execution.duration, 3),
+        state_lost=execution.state_lost,
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _KEPT else f"{text[: _KEPT // 2]}\n...\n{text[-_KEPT // 2 :]}"
+
+
+async def play(cells: Iterable[tuple[str, str]], session: Session, seconds: float) -> list[Ran]:
+    """Run the cells in order. A cell that does not come back at all is a hang, and the last one."""
+    done: list[Ran] = []
+    for code, _ in cells:
+        try:
+            async with asyncio.timeout(seconds + HANG_SECONDS):
+                done.append(ran(await session.execute(code, timeout=seconds)))
+        except TimeoutError:
+            return [*done, Ran(status=HANG, seconds=seconds + HANG_SECONDS)]
+    return done
+
+
+async def play_all(
+    rows: list[Recorded], sandbox: Sandbox, path: Path, *, seconds: float, at_once: int, tick: Callable[[], None]
+) -> None:
+    """Play the trajectories, `at_once` of them at a time, and add each to the file at `path`."""
+    places = asyncio.Semaphore(at_once)
+    with path.open("a", encoding="utf-8") as file:
+
+        async def one(row: Recorded) -> None:
+            async with places:
+                session = await sandbox.session()
+                try:
+                    cells = await play(row.cells, session, seconds)
+                finally:
+                    await session.close()
+                line = {"file": row.file, "line": row.line, "cells": [asdict(cell) for cell in cells]}
+                file.write(json.dumps(line) + "\n")
+                file.flush()
+                tick()
+
+        async with asyncio.TaskGroup() as group:
+            for row in rows:
+                group.create_task(one(row))
+
+
+def read(path: Path) -> dict[tuple[str, int], list[Ran]]:
+    """What was kept on disk. A last line that was not written whole is left out."""
+    found: dict[tuple[str, int], list[Ran]] = {}
+    if path.is_file():
+        for text in path.read_text(encoding="utf-8").splitlines():
+            line = _parsed(text)
+            if line is not None:
+                found[line["file"], line["line"]] = [Ran(**cell) for cell in line["cells"]]
+    return found
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+    except json.JSONDecodeError:
+        return None
+    return line if isinstance(line, dict) else None
