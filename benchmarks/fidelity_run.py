@@ -22,7 +22,7 @@ FILES = ("mathcoder", "tora", "mint")
 # The session itself ends a cell after its time and the grace, and has a minute to start a fresh kernel.
 HANG_SECONDS = 120.0
 HANG = "hang"
-_KEPT = 20_000
+_KEPT_CHARS = 20_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Ran:
     error: str = ""
     """Type of the exception."""
     message: str = ""
+    traceback: str = ""
     seconds: float = 0.0
     state_lost: bool = False
 
@@ -79,13 +80,15 @@ def ran(execution: Execution) -> Ran:
         result=None if execution.result is None else _shortened(execution.result),
         error=error.name if error else "",
         message=_shortened(error.message) if error else "",
+        traceback=_shortened(error.traceback, 6000) if error else "",
         seconds=round(execution.duration, 3),
         state_lost=execution.state_lost,
     )
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _KEPT else f"{text[: _KEPT // 2]}\n...\n{text[-_KEPT // 2 :]}"
+def _shortened(text: str, chars: int = _KEPT_CHARS) -> str:
+    half = chars // 2
+    return text if len(text) <= chars else f"{text[:half]}\n...\n{text[-half:]}"
 
 
 async def play(cells: Iterable[tuple[str, str]], session: Session, seconds: float) -> list[Ran]:
@@ -105,7 +108,9 @@ async def play_all(
 ) -> None:
     """Play the trajectories, `at_once` of them at a time, and add each to the file at `path`."""
     places = asyncio.Semaphore(at_once)
+    broken = path.is_file() and not path.read_bytes().endswith(b"\n")
     with path.open("a", encoding="utf-8") as file:
+        file.write("\n" if broken else "")
 
         async def one(row: Recorded) -> None:
             async with places:
