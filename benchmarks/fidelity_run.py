@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,18 @@ class Recorded:
     @property
     def key(self) -> tuple[str, int]:
         return self.file, self.line
+
+
+@dataclass
+class Results:
+    """What a file of results holds."""
+
+    cells: dict[tuple[str, int], list[Ran]]
+    """By file and line."""
+    older: dict[tuple[str, int], list[list[Ran]]]
+    """The same with older libraries, which may be several."""
+    equal: dict[str, bool]
+    """Whether two outputs have equal values, by the pair's hash."""
 
 
 def recorded(folder: Path, limit: int | None) -> list[Recorded]:
@@ -104,45 +117,63 @@ async def play(cells: Iterable[tuple[str, str]], session: Session, seconds: floa
 
 
 async def play_all(
-    rows: list[Recorded], sandbox: Sandbox, path: Path, *, seconds: float, at_once: int, tick: Callable[[], None]
+    rows: list[Recorded], sandbox: Sandbox, write: Callable[[dict[str, Any]], None], *, seconds: float, at_once: int
 ) -> None:
-    """Play the trajectories, `at_once` of them at a time, and add each to the file at `path`."""
+    """Play the trajectories, `at_once` of them at a time, and write each when it has ended."""
     places = asyncio.Semaphore(at_once)
+
+    async def one(row: Recorded) -> None:
+        async with places:
+            session = await sandbox.session()
+            try:
+                cells = await play(row.cells, session, seconds)
+            finally:
+                await session.close()
+            write({"file": row.file, "line": row.line, "cells": [asdict(cell) for cell in cells]})
+
+    async with asyncio.TaskGroup() as group:
+        for row in rows:
+            group.create_task(one(row))
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that adds a line to the results at `path` and has it on disk when it returns."""
     broken = path.is_file() and not path.read_bytes().endswith(b"\n")
     with path.open("a", encoding="utf-8") as file:
         file.write("\n" if broken else "")
 
-        async def one(row: Recorded) -> None:
-            async with places:
-                session = await sandbox.session()
-                try:
-                    cells = await play(row.cells, session, seconds)
-                finally:
-                    await session.close()
-                line = {"file": row.file, "line": row.line, "cells": [asdict(cell) for cell in cells]}
-                file.write(json.dumps(line) + "\n")
-                file.flush()
-                tick()
+        def write(line: dict[str, Any]) -> None:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
 
-        async with asyncio.TaskGroup() as group:
-            for row in rows:
-                group.create_task(one(row))
+        yield write
 
 
-def read(path: Path) -> dict[tuple[str, int], list[Ran]]:
-    """What was kept on disk. A last line that was not written whole is left out."""
-    found: dict[tuple[str, int], list[Ran]] = {}
+def read(path: Path) -> Results:
+    """What was kept on disk. A line that was not written whole is left out; of two, the later counts."""
+    results = Results({}, {}, {})
     if path.is_file():
         for text in path.read_text(encoding="utf-8").splitlines():
-            line = _parsed(text)
-            if line is not None:
-                found[line["file"], line["line"]] = [Ran(**cell) for cell in line["cells"]]
-    return found
+            _take(results, _parsed(text))
+    return results
 
 
-def _parsed(text: str) -> dict[str, Any] | None:
+def _take(results: Results, line: dict[str, Any]) -> None:
+    if "pair" in line:
+        results.equal[line["pair"]] = line["equal"]
+    elif line:
+        cells = [Ran(**cell) for cell in line["cells"]]
+        key = line["file"], line["line"]
+        if "older" in line:
+            results.older.setdefault(key, []).append(cells)
+        else:
+            results.cells[key] = cells
+
+
+def _parsed(text: str) -> dict[str, Any]:
     try:
         line = json.loads(text)
     except json.JSONDecodeError:
-        return None
-    return line if isinstance(line, dict) else None
+        return {}
+    return line if isinstance(line, dict) else {}

@@ -37,10 +37,9 @@ _ONE_LINE_ERROR = re.compile(r"\A((?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Fai
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
 _FLOAT = re.compile(r"(?<![\w.])-?(?:\d+\.\d*(?:e[+-]?\d+)?|\.\d+|\d+e[+-]?\d+)(?![\w.])")
 _CELL_FILE = re.compile(r"\S*/ipykernel_\d+/\d+\.py|<ipython-input-[^>]*>")
-_SYNTAX_FILE = re.compile(r" ?\((?:\S+\.py|<[^>]*>), line \d+\)$")
 _PLACE = re.compile(r" \((?:/[^)]*|unknown location)\)$")
 _QUALIFIED = re.compile(r"\b(?:\w+\.)+(?:<locals>\.)?(\w+\(\))")
-_SYNTAX_ERRORS = ("SyntaxError", "IndentationError", "TabError")
+SYNTAX_ERRORS = ("SyntaxError", "IndentationError", "TabError")
 _WORDINGS = [
     (re.compile(pattern), words)
     for pattern, words in (
@@ -152,7 +151,7 @@ def same(there: Shown, here: Shown) -> bool:
 def same_message(there: Shown, here: Shown) -> bool:
     """Whether two errors of one type say the same, in whichever Python's words. The parser's own words for
     code that cannot be parsed are not compared."""
-    if there.error in _SYNTAX_ERRORS:
+    if there.error in SYNTAX_ERRORS:
         return True
     return there.message is not None and wording(there.message) == wording(here.message or "")
 

@@ -1,0 +1,114 @@
+"""Goes through a trajectory cell by cell and says of each: the same, or why not."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fidelity_reasons import Difference, how_versions_differ, reason
+from fidelity_run import Ran, Recorded, Results
+from fidelity_text import Shown, from_ran, from_recorded, same
+
+SAME = "identical"
+_NAME = re.compile(r"[^\W\d]\w*")
+_SET_BY_SYNTAX = re.compile(r"^\s*([^\W\d][\w, ]*?)\s*(?:[-+*/|&]|//|\*\*)?=(?!=)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A recorded cell and the verdict on it."""
+
+    file: str
+    line: int
+    cell: int
+    code: str
+    there: Shown
+    here: Shown
+    reason: str
+    proof: str = ""
+    """Of a version's difference: how it is shown."""
+
+
+def pair(there: Shown, here: Shown) -> str:
+    """The key of two outputs in the results."""
+    return hashlib.sha256(f"{there.text}\0{here.text}".encode()).hexdigest()[:24]
+
+
+def comparable(judged: Judged) -> bool:
+    """Whether it makes sense to ask if the two outputs have equal values."""
+    shown = judged.there, judged.here
+    return all(one.text and not one.error and not one.timed_out and not one.cut for one in shown)
+
+
+def judge(row: Recorded, ran: list[Ran], results: Results) -> Iterator[Judged]:
+    """The verdict on each cell that was run."""
+    there = [from_recorded(row.file, output) for _, output in row.cells]
+    here = [from_ran(one) for one in ran]
+    older = [[from_ran(one) for one in cells] for cells in results.older.get(row.key, [])]
+    tainted: set[str] = set()
+    for index, (code, _) in enumerate(row.cells[: len(ran)]):
+        judged = Judged(row.file, row.line, index, code, there[index], here[index], SAME)
+        used = frozenset(_NAME.findall(code)) & tainted
+        if not same(there[index], here[index]):
+            difference = Difference(
+                code,
+                there[index],
+                here[index],
+                earlier=tuple(code for code, _ in row.cells[:index]),
+                late=is_late(index, there, here),
+                follows=used,
+                equal=results.equal.get(pair(there[index], here[index]), False),
+                status=ran[index].status,
+                older=tuple(cells[index] for cells in older if index < len(cells)),
+            )
+            name = reason(difference)
+            proof = how_versions_differ(difference) or "" if name == "library_version" else ""
+            judged = Judged(row.file, row.line, index, code, there[index], here[index], name, proof)
+        yield judged
+        if used or judged.reason != SAME:
+            tainted |= names_set(code)
+
+
+def is_late(index: int, there: list[Shown], here: list[Shown]) -> bool:
+    """Whether the recorded output is one of a cell before, for which the recorder had stopped to wait.
+
+    Then the outputs are moved by one place for every time-out: so it is our output of the cell that far
+    before; or that cell is one that had timed out, whose output nobody else has got.
+    """
+    stopped = [number for number in range(index) if there[number].timed_out]
+    if not stopped:
+        return False
+    if any(same(there[index], here[number]) for number in range(stopped[0], index)):
+        return True
+    return there[index - len(stopped)].timed_out and index - len(stopped) >= stopped[0]
+
+
+def names_set(code: str) -> set[str]:
+    """The names that a cell sets at its top level or in place. Parsed, not run; read off the lines where it
+    cannot be parsed.
+
+    >>> sorted(names_set("a, b = 1, 2\\nc.append(3)\\ndef f(): pass\\nimport math"))
+    ['a', 'b', 'c', 'f', 'math']
+    """
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {name for names in _SET_BY_SYNTAX.findall(code) for name in _NAME.findall(names)}
+    return {name for node in ast.walk(tree) for name in _sets(node)}
+
+
+def _sets(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+            yield name
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
+            yield name
+        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store()):
+            yield name
