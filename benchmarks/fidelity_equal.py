@@ -4,9 +4,9 @@
 
 Covered: expressions as SymPy prints them, and lists, tuples, sets and dicts of them, whatever the order of
 the solutions in them; several lines, and a `label:` before an expression. Two expressions are equal if their
-difference simplifies to 0, or is below 1e-8 at three points where it can be evaluated.
+difference is 0, or below 1e-8 of its largest term at three points.
 
-Not covered: prose, assumptions of symbols (they are not printed), arbitrary functions.
+Not covered: prose, assumptions of symbols (they are not printed), undefined functions.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def _same(one: Any, other: Any) -> bool:
         return False
     if isinstance(one, dict) and isinstance(other, dict):
         return _same_members(list(one.items()), list(other.items()))
-    if isinstance(one, (tuple, list, set, sympy.Tuple)) and isinstance(other, (tuple, list, set, sympy.Tuple)):
+    if isinstance(one, (tuple, list, set, sympy.Tuple)) and isinstance(
+        other, (tuple, list, set, sympy.Tuple)
+    ):
         return type(one) is type(other) and _same_members(list(one), list(other))
     try:
         return bool(one == other) or _same_value(one, other)
@@ -87,11 +89,13 @@ def _same_value(one: Any, other: Any) -> bool:
 
 
 def _vanishes(difference: Any) -> bool:
-    """Whether it is near 0 at every point, relative to its terms; decided by numbers, simplified if need be."""
+    """Whether it is near 0 at every point, relative to its largest term."""
     symbols = sorted(difference.free_symbols, key=str)
     for shift, _ in enumerate(_POINTS):
         values = {symbol: _POINTS[(shift + i) % 3] + i / 7 for i, symbol in enumerate(symbols)}
-        scale = max([1.0, *(abs(complex(term.subs(values).evalf())) for term in sympy.Add.make_args(difference))])
+        scale = max(
+            [1.0, *(abs(complex(term.subs(values).evalf())) for term in sympy.Add.make_args(difference))]
+        )
         if not abs(complex(difference.subs(values).evalf())) < 1e-8 * scale:
             return False
     return True

@@ -6,10 +6,10 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fidelity_reasons import Difference, how_versions_differ, reason
-from fidelity_run import Ran, Recorded, Results
+from fidelity_reasons import Difference, how_versions_differ, library_version, reason
+from fidelity_run import HANG, Ran, Recorded, Results
 from fidelity_text import Shown, from_ran, from_recorded, same
 
 SAME = "identical"
@@ -27,9 +27,11 @@ class Judged:
     code: str
     there: Shown
     here: Shown
-    reason: str
+    reason: str = SAME
     proof: str = ""
     """Of a version's difference: how it is shown."""
+    status: str = "ok"
+    """How the execution ended here."""
 
 
 def pair(there: Shown, here: Shown) -> str:
@@ -47,29 +49,34 @@ def judge(row: Recorded, ran: list[Ran], results: Results) -> Iterator[Judged]:
     """The verdict on each cell that was run."""
     there = [from_recorded(row.file, output) for _, output in row.cells]
     here = [from_ran(one) for one in ran]
-    older = [[from_ran(one) for one in cells] for cells in results.older.get(row.key, [])]
+    older = [[from_ran(one) for one in cells] for cells in results.older.get(row.key, {}).values()]
+    codes = tuple(code for code, _ in row.cells)
     tainted: set[str] = set()
-    for index, (code, _) in enumerate(row.cells[: len(ran)]):
-        judged = Judged(row.file, row.line, index, code, there[index], here[index], SAME)
-        used = frozenset(_NAME.findall(code)) & tainted
-        if not same(there[index], here[index]):
+    for index, one in enumerate(ran):
+        judged = Judged(row.file, row.line, index, codes[index], there[index], here[index], status=one.status)
+        used = frozenset(_NAME.findall(codes[index])) & tainted
+        if one.status == HANG or not same(there[index], here[index]):
             difference = Difference(
-                code,
+                codes[index],
                 there[index],
                 here[index],
-                earlier=tuple(code for code, _ in row.cells[:index]),
+                earlier=codes[:index],
                 late=is_late(index, there, here),
                 follows=used,
                 equal=results.equal.get(pair(there[index], here[index]), False),
-                status=ran[index].status,
+                status=one.status,
                 older=tuple(cells[index] for cells in older if index < len(cells)),
             )
-            name = reason(difference)
-            proof = how_versions_differ(difference) or "" if name == "library_version" else ""
-            judged = Judged(row.file, row.line, index, code, there[index], here[index], name, proof)
+            judged = _with_reason(judged, difference)
         yield judged
         if used or judged.reason != SAME:
-            tainted |= names_set(code)
+            tainted |= names_set(codes[index])
+
+
+def _with_reason(judged: Judged, difference: Difference) -> Judged:
+    name = reason(difference)
+    proof = how_versions_differ(difference) or "" if name == library_version.__name__ else ""
+    return replace(judged, reason=name, proof=proof)
 
 
 def is_late(index: int, there: list[Shown], here: list[Shown]) -> bool:

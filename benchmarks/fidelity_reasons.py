@@ -16,9 +16,12 @@ _RANDOM = re.compile(
     r"\b(?:random|randint|randrange|shuffle|sample|uuid\d?|datetime|urandom|secrets|default_rng)\b|\btime\.\w+\(|\bid\("
 )
 _HISTORY = re.compile(
-    r"The history saving thread hit an unexpected error \(.*?\)\.History will not be written to the database\."
+    r"The history saving thread hit an unexpected error \(.*?\)\."
+    r"History will not be written to the database\."
 )
-_NUMPY = re.compile(r"\bnp\.(?:float|int|uint|complex|bool|str)\w*\(([^()]*|\([^()]*\))\)|\bnp\.(True|False)_")
+_NUMPY = re.compile(
+    r"\bnp\.(?:float|int|uint|complex|bool|str)\w*\(([^()]*|\([^()]*\))\)|\bnp\.(True|False)_"
+)
 _WARNING = re.compile(r"^(?:\S+:\d+: )\w*Warning:.*\n?(?:^  .*\n?)?", re.MULTILINE)
 _IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 _ABOUT_VALUES = ("NameError", "KeyError")
@@ -88,7 +91,7 @@ def recorder_artefact(difference: Difference) -> bool:
 
 
 def library_version(difference: Difference) -> bool:
-    """Other versions of Python, SymPy or NumPy do it otherwise; `how_versions_differ` says how it is shown."""
+    """Other versions of Python, SymPy or NumPy do it otherwise (`how_versions_differ`)."""
     return how_versions_differ(difference) is not None
 
 
@@ -96,9 +99,9 @@ def how_versions_differ(difference: Difference) -> str | None:
     """The proof that it is the version: the name of the first of these that holds.
 
     `numpy_repr`: the same without NumPy 2's type names. `warnings`: the same but for warnings. `syntax`: both
-    parsers refuse the code. `wording`: the same type of error, raised by the same line of the cell.
-    `equal_value`: equal, as worked out in the sandbox. `older_libraries`: the recorded output comes back when
-    the trajectory is run with older libraries.
+    parsers refuse the code. `older_libraries`: the recorded output comes back when the trajectory is run with
+    older libraries. `equal_value`: equal, as worked out in the sandbox. `wording`: the same type of error,
+    raised by the same line of the cell.
     """
     return next((name for name, holds in _VERSION_PROOFS if holds(difference)), None)
 
@@ -187,11 +190,12 @@ _VERSION_PROOFS: tuple[tuple[str, Reason], ...] = (
     ("numpy_repr", _numpy_repr),
     ("warnings", _warnings),
     ("syntax", _syntax),
-    ("wording", _wording),
-    ("equal_value", _equal_value),
     ("older_libraries", _older_libraries),
+    ("equal_value", _equal_value),
+    ("wording", _wording),
 )
 REASONS: tuple[Reason, ...] = (
+    ours,
     not_recorded,
     timed_out_there,
     timed_out_here,
@@ -202,7 +206,6 @@ REASONS: tuple[Reason, ...] = (
     missing_package,
     randomness,
     follows_a_difference,
-    ours,
 )
 UNEXPLAINED = "unexplained"
 

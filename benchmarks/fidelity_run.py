@@ -63,10 +63,12 @@ class Results:
 
     cells: dict[tuple[str, int], list[Ran]]
     """By file and line."""
-    older: dict[tuple[str, int], list[list[Ran]]]
-    """The same with older libraries, which may be several."""
+    older: dict[tuple[str, int], dict[str, list[Ran]]]
+    """The same with older libraries, by the name of their folder."""
     equal: dict[str, bool]
     """Whether two outputs have equal values, by the pair's hash."""
+    made: dict[str, Any]
+    """What they were made with."""
 
 
 def recorded(folder: Path, limit: int | None) -> list[Recorded]:
@@ -117,7 +119,12 @@ async def play(cells: Iterable[tuple[str, str]], session: Session, seconds: floa
 
 
 async def play_all(
-    rows: list[Recorded], sandbox: Sandbox, write: Callable[[dict[str, Any]], None], *, seconds: float, at_once: int
+    rows: list[Recorded],
+    sandbox: Sandbox,
+    write: Callable[[dict[str, Any]], None],
+    *,
+    seconds: float,
+    at_once: int,
 ) -> None:
     """Play the trajectories, `at_once` of them at a time, and write each when it has ended."""
     places = asyncio.Semaphore(at_once)
@@ -152,7 +159,7 @@ def appending(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
 
 def read(path: Path) -> Results:
     """What was kept on disk. A line that was not written whole is left out; of two, the later counts."""
-    results = Results({}, {}, {})
+    results = Results({}, {}, {}, {})
     if path.is_file():
         for text in path.read_text(encoding="utf-8").splitlines():
             _take(results, _parsed(text))
@@ -162,11 +169,13 @@ def read(path: Path) -> Results:
 def _take(results: Results, line: dict[str, Any]) -> None:
     if "pair" in line:
         results.equal[line["pair"]] = line["equal"]
+    elif "made" in line:
+        results.made.update(line["made"])
     elif line:
         cells = [Ran(**cell) for cell in line["cells"]]
         key = line["file"], line["line"]
         if "older" in line:
-            results.older.setdefault(key, []).append(cells)
+            results.older.setdefault(key, {})[line["older"]] = cells
         else:
             results.cells[key] = cells
 

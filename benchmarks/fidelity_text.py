@@ -33,7 +33,9 @@ _OUT = re.compile(r"^Out\[\d+\]: ?\n?", re.MULTILINE)
 _NOTHING = ("<empty_execution>", "[Executed Successfully with No Output]")
 _NO_REPLY = "Timeout waiting for reply"
 _ALARM = re.compile(r"Timed out after \d+ seconds|timeout_decorator\S*: 'Timed Out'")
-_ONE_LINE_ERROR = re.compile(r"\A((?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failed|Exit|Interrupt|Needed)\w*)(?:: (.*))?\Z", re.S)
+_ONE_LINE_ERROR = re.compile(
+    r"\A((?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failed|Exit|Interrupt|Needed)\w*)(?:: (.*))?\Z", re.S
+)
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
 _FLOAT = re.compile(r"(?<![\w.])-?(?:\d+\.\d*(?:e[+-]?\d+)?|\.\d+|\d+e[+-]?\d+)(?![\w.])")
 _CELL_FILE = re.compile(r"\S*/ipykernel_\d+/\d+\.py|<ipython-input-[^>]*>")
@@ -46,7 +48,10 @@ _WORDINGS = [
         (r"^can't convert complex to (int|float)$", r"\1() argument must be a real number, not 'complex'"),
         (r"a string(?:, a bytes-like object)? or a (?:real )?number", "a real number"),
         (r"^(cannot determine truth value of Relational)\b.*", r"\1"),
-        (r"^(?:integer |float )?(?:division or modulo|modulo|division|floor division) by zero$", "division by zero"),
+        (
+            r"^(?:integer |float )?(?:division or modulo|modulo|division|floor division) by zero$",
+            "division by zero",
+        ),
         (r"^float (?:modulo|divmod\(\))$", "division by zero"),
         (r"^can't mod complex numbers\.$", "complex %"),
         (r"^can't take floor of complex number\.$", "complex //"),
