@@ -61,16 +61,20 @@ def judge(row: Recorded, ran: list[Ran], results: Results) -> Iterator[Judged]:
                 there[index],
                 here[index],
                 earlier=codes[:index],
-                late=is_late(index, there, here),
+                late=row.file == "mathcoder" and is_late(index, there, here),
                 follows=used,
                 equal=results.equal.get(pair(there[index], here[index]), False),
+                lacks=lacking(there[index], codes[index]),
                 status=one.status,
                 older=tuple(cells[index] for cells in older if index < len(cells)),
             )
             judged = _with_reason(judged, difference)
         yield judged
+        if one.state_lost:
+            tainted |= {name for code in codes[: index + 1] for name in names_set(code)}
         if used or judged.reason != SAME:
             tainted |= names_set(codes[index])
+        tainted |= names_set("\n".join(lacking(there[index], codes[index])))
 
 
 def _with_reason(judged: Judged, difference: Difference) -> Judged:
@@ -79,10 +83,18 @@ def _with_reason(judged: Judged, difference: Difference) -> Judged:
     return replace(judged, reason=name, proof=proof)
 
 
+def lacking(there: Shown, code: str) -> tuple[str, ...]:
+    """The lines of the cell that the recorder's traceback shows and the recorded code does not have."""
+    if not there.quoted:
+        return ()
+    own = {"".join(line.split()) for line in code.splitlines()}
+    return tuple(line for line in there.quoted if "".join(line.split()) not in own)
+
+
 def is_late(index: int, there: list[Shown], here: list[Shown]) -> bool:
     """Whether the recorded output is one of a cell before, for which the recorder had stopped to wait.
 
-    Then the outputs are moved by one place for every time-out: so it is our output of the cell that far
+    Only MathCoder's recorder does so. The outputs are then moved by one place for every time-out: so it is our output of the cell that far
     before; or that cell is one that had timed out, whose output nobody else has got.
     """
     stopped = [number for number in range(index) if there[number].timed_out]

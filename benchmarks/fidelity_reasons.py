@@ -46,6 +46,8 @@ class Difference:
     """Names that this cell uses, and that a cell which differed has set."""
     equal: bool = False
     """The two outputs have equal values: worked out in the sandbox."""
+    lacks: tuple[str, ...] = ()
+    """Lines that the recorder's traceback shows of the cell, and that the recorded code lacks."""
     status: str = "ok"
     """How the execution ended here."""
     older: tuple[Shown, ...] = ()
@@ -80,11 +82,14 @@ def cut_there(difference: Difference) -> bool:
 
 
 def recorder_artefact(difference: Difference) -> bool:
-    """The recorder's own fault, in one of two ways that can be shown.
+    """The recorder's own fault, in one of three ways that can be shown.
 
     Its IPython's complaint about its history stands before the output, which is the same without it. Or
-    it had stopped waiting for a cell, and gave that cell's output, when it came, as a later cell's.
+    it had stopped waiting for a cell, and gave that cell's output, when it came, as a later cell's. Or its
+    traceback quotes lines of the cell that the recorded code lacks: another program was run.
     """
+    if difference.lacks:
+        return True
     text = _HISTORY.sub("", difference.there.text)
     complained = text != difference.there.text
     return difference.late or (complained and same(_with_text(difference.there, text), difference.here))
@@ -180,9 +185,17 @@ def follows_a_difference(difference: Difference) -> bool:
 
 
 def ours(difference: Difference) -> bool:
-    """Neither the code nor its time ended the cell, but our machinery: its process died, it was refused, or
-    it never came back."""
-    return difference.status in _OURS
+    """Our kernel's fault: its process died, it refused the cell or never came back; or it cannot do what
+    theirs could, and a rule below names it."""
+    return difference.status in _OURS or indented_first_line(difference)
+
+
+def indented_first_line(difference: Difference) -> bool:
+    """The first line of the cell is indented and others are not: earlier IPythons took its indentation
+    off, IPython 9 takes off what all lines share, and Python refuses the rest."""
+    first = difference.code.lstrip("\n").partition("\n")[0]
+    refused = difference.here.error == "IndentationError" and difference.here.line == 1
+    return first[:1] in (" ", "\t") and refused and difference.there.error not in SYNTAX_ERRORS
 
 
 Reason = Callable[[Difference], bool]

@@ -24,6 +24,7 @@ _DASHES = "-" * 75
 _HEADER = re.compile(r"^ ?([\w.]+(?: [a-z]+)*)\s+Traceback \(most recent call last\)", re.MULTILINE)
 _SYNTAX = re.compile(r"^[ \t]*(SyntaxError|IndentationError|TabError): ?(.*)\Z", re.MULTILINE)
 _CELL_LINE = re.compile(r"(?:Cell In ?\[\d+\], line |<ipython-input[^>]*> in [^\n]*\n[^>]*-+> ?)(\d+)")
+_NUMBERED = re.compile(r"^(?:-+>|[ \t]) *\d+ (.*)$", re.MULTILINE)
 _TRAILERS = re.compile(
     r"\n?(?:Your answer is wrong\.|You have \d+ steps? left and \d+ chances? to propose solution left\.)"
     r"(?:\n?(?:You have \d+ steps? left and|You should take the last step)[^\n]*)*\s*\Z"
@@ -32,7 +33,9 @@ _CUT = re.compile(r"\.\.\.\s*\[Output Truncated\]\s*\Z")
 _OUT = re.compile(r"^Out\[\d+\]: ?\n?", re.MULTILINE)
 _NOTHING = ("<empty_execution>", "[Executed Successfully with No Output]")
 _NO_REPLY = "Timeout waiting for reply"
-_ALARM = re.compile(r"Timed out after \d+ seconds|timeout_decorator\S*: 'Timed Out'")
+_ALARM = re.compile(
+    r"(?m)^TimeoutError {3,}Traceback|Timed out after \d+ seconds|timeout_decorator\S*: 'Timed Out'"
+)
 _ONE_LINE_ERROR = re.compile(
     r"\A((?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failed|Exit|Interrupt|Needed)\w*)(?:: (.*))?\Z", re.S
 )
@@ -79,6 +82,8 @@ class Shown:
     """The recorder shortened it; only what it left is here."""
     absent: bool = False
     """Nothing was recorded at all."""
+    quoted: tuple[str, ...] = ()
+    """Lines of the cell that a traceback shows."""
 
 
 def from_recorded(file: str, output: str) -> Shown:
@@ -115,11 +120,21 @@ def _with_traceback(text: str, *, cut: bool) -> Shown:
         headers = _HEADER.findall(after.lstrip())
         name = headers[-1] if headers else after.split(maxsplit=1)[0] if after.split() else ""
         line = next(iter(_CELL_LINE.findall(after)), None)
-        return Shown(before.strip(), name, _message(after, name), int(line) if line else None, cut=cut)
+        number = int(line) if line else None
+        return Shown(before.strip(), name, _message(after, name), number, cut=cut, quoted=_quoted(after))
     match = _SYNTAX.search(text)
     if match and re.search(r"^\s*(Cell In|File )", text, re.MULTILINE):
         return Shown(re.split(r"^\s*(?:Cell In|File )", text, flags=re.M)[0].strip(), match[1], match[2])
     return Shown(text=text.strip(), cut=cut)
+
+
+def _quoted(traceback: str) -> tuple[str, ...]:
+    """The lines of the cell itself that a traceback shows: those after its "Cell In", up to the next frame."""
+    lines: list[str] = []
+    for block in re.split(r"^ ?(?=Cell In)", traceback, flags=re.MULTILINE)[1:]:
+        own = re.split(r"\n\s*\n|^ ?File ", block, flags=re.MULTILINE)[0]
+        lines += _NUMBERED.findall(own)
+    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _message(traceback: str, name: str) -> str | None:
