@@ -94,8 +94,8 @@ def lacking(there: Shown, code: str) -> tuple[str, ...]:
 def is_late(index: int, there: list[Shown], here: list[Shown]) -> bool:
     """Whether the recorded output is one of a cell before, for which the recorder had stopped to wait.
 
-    Only MathCoder's recorder does so. The outputs are then moved by one place for every time-out: so it is our output of the cell that far
-    before; or that cell is one that had timed out, whose output nobody else has got.
+    Only MathCoder's recorder does so. Its outputs are then moved by one place for every time-out: it is our
+    output of the cell that far before; or that cell is one that had timed out, whose output nobody has got.
     """
     stopped = [number for number in range(index) if there[number].timed_out]
     if not stopped:

@@ -129,9 +129,9 @@ def _with_traceback(text: str, *, cut: bool) -> Shown:
 
 
 def _quoted(traceback: str) -> tuple[str, ...]:
-    """The lines of the cell itself that a traceback shows: those after its "Cell In", up to the next frame."""
+    """The lines of the cell that a traceback shows: those after its "Cell In", up to the next frame."""
     lines: list[str] = []
-    for block in re.split(r"^ ?(?=Cell In)", traceback, flags=re.MULTILINE)[1:]:
+    for block in re.split(r"\bCell In ?(?=\[)", traceback)[1:]:
         own = re.split(r"\n\s*\n|^ ?File ", block, flags=re.MULTILINE)[0]
         lines += _NUMBERED.findall(own)
     return tuple(line.strip() for line in lines if line.strip())
