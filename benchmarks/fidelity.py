@@ -32,9 +32,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tir_agent.errors import TirError
 from tir_agent.kernel.base import Sandbox
 from tir_agent.kernel.choice import open_sandbox
-from tir_agent.settings import KernelChoice, Limits
+from tir_agent.settings import KernelChoice
 
-from fidelity_proof import compare, judged_all, replay_older, to_compare, to_repeat, to_replay
+from fidelity_proof import LIMITS, compare, judged_all, replay_older, to_compare, to_repeat, to_replay
 from fidelity_report import counts, table, write
 from fidelity_run import Recorded, appending, play_all, read, recorded
 from replay import DATA
@@ -54,7 +54,7 @@ class Run:
     async def everything(self) -> None:
         """Play what is missing, then prove what can be proved."""
         choice = KernelChoice(self._arguments.kernel)
-        async with await open_sandbox(choice, Limits(output_chars=100_000)) as sandbox:
+        async with await open_sandbox(choice, LIMITS) as sandbox:
             self._keep_what_it_is_made_with(sandbox)
             seconds, at_once = self._arguments.cell_seconds, self._arguments.at_once
             done = read(self._path).cells

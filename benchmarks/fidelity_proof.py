@@ -22,6 +22,8 @@ from fidelity_run import Recorded, Results, play_all
 
 _PROGRAM = Path(__file__).with_name("fidelity_equal.py")
 _SECONDS = 20.0
+# On a busy machine it takes seconds to end a cell; a session that is not given them loses its state.
+LIMITS = Limits(output_chars=100_000, grace_seconds=10)
 # What older libraries could change; the rest is explained without them.
 _OPEN = ("unexplained", "follows_a_difference", "missing_package", "library_version", "randomness")
 
@@ -86,5 +88,5 @@ async def replay_older(
         tick()
 
     launch = functools.partial(BubblewrapLauncher, PythonEnvironment(folder.resolve()))
-    async with await JailSandbox(launch, Limits()).start() as sandbox:
+    async with await JailSandbox(launch, LIMITS).start() as sandbox:
         await play_all(rows, sandbox, write_older, seconds=seconds, at_once=at_once)
