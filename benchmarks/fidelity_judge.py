@@ -60,6 +60,7 @@ def judge(row: Recorded, ran: list[Ran], results: Results) -> Iterator[Judged]:
                 codes[index],
                 there[index],
                 here[index],
+                row.file,
                 earlier=codes[:index],
                 late=row.file == "mathcoder" and is_late(index, there, here),
                 follows=used,

@@ -6,6 +6,7 @@ first that applies is the cell's reason (`REASONS`); a cell that none applies to
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from fidelity_text import SYNTAX_ERRORS, Shown, plain, same, same_text
 
 _RANDOM = re.compile(
-    r"\b(?:random|randint|randrange|shuffle|sample|uuid\d?|datetime|urandom|secrets|default_rng)\b|\btime\.\w+\(|\bid\("
+    r"\b(?:(?:\w+_)?random(?:_\w+)?|randint|randrange|shuffle|sample|uuid\d?|datetime|urandom|secrets|default_rng)\b|\btime\.\w+\(|\bid\("
 )
 _HISTORY = re.compile(
     r"The history saving thread hit an unexpected error \(.*?\)\."
@@ -22,11 +23,17 @@ _HISTORY = re.compile(
 _NUMPY = re.compile(
     r"\bnp\.(?:float|int|uint|complex|bool|str)\w*\(([^()]*|\([^()]*\))\)|\bnp\.(True|False)_"
 )
-_WARNING = re.compile(r"^(?:\S+:\d+: )\w*Warning:.*\n?(?:^  .*\n?)?", re.MULTILINE)
+_WARNING = re.compile(
+    r"^\S+:\d+: (?:SymPyDeprecationWarning:[\s\S]*?in a future version of SymPy\.\n*|\w*Warning:.*\n?)"
+    r"(?:^  .*\n?)?",
+    re.MULTILINE,
+)
 _IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 _ABOUT_VALUES = ("NameError", "KeyError")
 """Errors whose message is a name or a value, not words."""
 _OURS = ("died", "refused", "hang")
+_NO_NAME = re.compile(r"module '[\w.]+' has no attribute|cannot import name '\w+' from")
+_NO_NAME_ERRORS = ("AttributeError", "ImportError")
 _INPUT = re.compile(r"\b(?:input|getpass)\s*\(")
 _INPUT_ERRORS = ("EOFError", "StdinNotImplementedError", "OSError")
 
@@ -38,6 +45,7 @@ class Difference:
     code: str
     there: Shown
     here: Shown
+    file: str = ""
     earlier: tuple[str, ...] = ()
     """Code of the cells before it."""
     late: bool = False
@@ -55,7 +63,7 @@ class Difference:
 
 
 def not_recorded(difference: Difference) -> bool:
-    """The recorder kept no output: MINT's last reply, which was taken as the answer and not run."""
+    """The recorder kept no output: MINT's last reply, or one that it took as an answer, and did not run."""
     return difference.there.absent
 
 
@@ -82,17 +90,43 @@ def cut_there(difference: Difference) -> bool:
 
 
 def recorder_artefact(difference: Difference) -> bool:
-    """The recorder's own fault, in one of three ways that can be shown.
+    """The recorder's own fault, in one of four ways that can be shown.
 
     Its IPython's complaint about its history stands before the output, which is the same without it. Or
     it had stopped waiting for a cell, and gave that cell's output, when it came, as a later cell's. Or its
-    traceback quotes lines of the cell that the recorded code lacks: another program was run.
+    traceback quotes lines of the cell that the recorded code lacks: another program was run. Or the same
+    shows in its output (`runs_on`).
     """
-    if difference.lacks:
+    if difference.lacks or runs_on(difference):
         return True
     text = _HISTORY.sub("", difference.there.text)
     complained = text != difference.there.text
     return difference.late or (complained and same(_with_text(difference.there, text), difference.here))
+
+
+def runs_on(difference: Difference) -> bool:
+    """MINT ran all the code of a reply, of which the data has one block: its output begins with all of ours,
+    and goes on. Where ours is nothing, the recorded code has nothing that could print."""
+    ours_, theirs = plain_lines(difference.here), plain_lines(difference.there)
+    if difference.file != "mint" or difference.status != "ok" or difference.here.error:
+        return False
+    goes_on = len(theirs) > len(ours_) and theirs[: len(ours_)] == ours_
+    ends_in_error = theirs == ours_ and bool(difference.there.error)
+    return (goes_on or ends_in_error) and (bool(ours_) or not may_print(difference.code))
+
+
+def plain_lines(shown: Shown) -> list[str]:
+    return [plain(line) for line in shown.text.splitlines() if line.strip()]
+
+
+def may_print(code: str) -> bool:
+    """Whether the code has anything that could show output or raise: a call, or an expression at its end."""
+    try:
+        body = ast.parse(code.strip()).body
+    except (SyntaxError, ValueError, RecursionError):
+        return True
+    calls = any(isinstance(node, ast.Call) for statement in body for node in ast.walk(statement))
+    return calls or (bool(body) and isinstance(body[-1], ast.Expr))
 
 
 def library_version(difference: Difference) -> bool:
@@ -105,8 +139,8 @@ def how_versions_differ(difference: Difference) -> str | None:
 
     `numpy_repr`: the same without NumPy 2's type names. `warnings`: the same but for warnings. `syntax`: both
     parsers refuse the code. `older_libraries`: the recorded output comes back when the trajectory is run with
-    older libraries. `equal_value`: equal, as worked out in the sandbox. `wording`: the same type of error,
-    raised by the same line of the cell.
+    older libraries. `attribute`: one library has a name that the other has not. `equal_value`: equal, as
+    worked out in the sandbox. `wording`: the same type of error, raised by the same line of the cell.
     """
     return next((name for name, holds in _VERSION_PROOFS if holds(difference)), None)
 
@@ -148,6 +182,15 @@ def _wording(difference: Difference) -> bool:
 
 def _equal_value(difference: Difference) -> bool:
     return difference.equal
+
+
+def _attribute(difference: Difference) -> bool:
+    """A module has, in one of the two, no such name; the same code and line, so it is not the code."""
+    there, here = difference.there, difference.here
+    lacking = [
+        bool(_NO_NAME.match(one.message or "")) for one in (there, here) if one.error in _NO_NAME_ERRORS
+    ]
+    return any(lacking) and (there.error, there.message) != (here.error, here.message)
 
 
 def _older_libraries(difference: Difference) -> bool:
@@ -204,6 +247,7 @@ _VERSION_PROOFS: tuple[tuple[str, Reason], ...] = (
     ("warnings", _warnings),
     ("syntax", _syntax),
     ("older_libraries", _older_libraries),
+    ("attribute", _attribute),
     ("equal_value", _equal_value),
     ("wording", _wording),
 )

@@ -31,6 +31,8 @@ _TRAILERS = re.compile(
 )
 _CUT = re.compile(r"\.\.\.\s*\[Output Truncated\]\s*\Z")
 _OUT = re.compile(r"^Out\[\d+\]: ?\n?", re.MULTILINE)
+_NOT_RUN = re.compile(r"\A\s*(?:Your answer is wrong\.|I don't understand your input)")
+_SYNTAX_LINE = re.compile(r"^\s*Cell In ?\[\d+\], line \d+\n\s*([^\s^].*)$", re.MULTILINE)
 _NOTHING = ("<empty_execution>", "[Executed Successfully with No Output]")
 _NO_REPLY = "Timeout waiting for reply"
 _ALARM = re.compile(
@@ -92,8 +94,8 @@ def from_recorded(file: str, output: str) -> Shown:
     >>> from_recorded("mint", "Out[3]: 4.0\\nYour answer is wrong.").text
     '4.0'
     """
-    if not output:
-        return Shown(absent=file == "mint")
+    if file == "mint" and (not output or _NOT_RUN.match(output)):
+        return Shown(absent=True)
     text = strip_ansi(output).replace("\r\n", "\n")
     text = _TRAILERS.sub("", text)
     cut = _CUT.search(text) is not None
@@ -124,7 +126,12 @@ def _with_traceback(text: str, *, cut: bool) -> Shown:
         return Shown(before.strip(), name, _message(after, name), number, cut=cut, quoted=_quoted(after))
     match = _SYNTAX.search(text)
     if match and re.search(r"^\s*(Cell In|File )", text, re.MULTILINE):
-        return Shown(re.split(r"^\s*(?:Cell In|File )", text, flags=re.M)[0].strip(), match[1], match[2])
+        return Shown(
+            re.split(r"^\s*(?:Cell In|File )", text, flags=re.M)[0].strip(),
+            match[1],
+            match[2],
+            quoted=tuple(_SYNTAX_LINE.findall(text)),
+        )
     return Shown(text=text.strip(), cut=cut)
 
 

@@ -23,6 +23,7 @@ LAST = "\nYou have 1 steps left and 2 chances to propose solution left."
 ALARM = "TimeoutError: Timed out after 30 seconds."
 TORA_ALARM = "timeout_decorator.timeout_decorator.TimeoutError: 'Timed Out'"
 SYNTAX = "SyntaxError: invalid syntax"
+DEPRECATED = "<cell>:5: SymPyDeprecationWarning: \n\nold\n\nIt\nwill go in a future version of SymPy."
 NAME = "name 'x' is not defined"
 NO_INT = "int() argument must be a string, a bytes-like object or a real number, not 'complex'"
 TRACEBACK = f"""{DASHES} KeyError                 Traceback (most recent call last) Cell In[3], line 2
@@ -56,7 +57,12 @@ During handling of the above exception, another exception occurred:
         ("mint", f"4{LAST}\nAnd more", Shown(f"4{LAST}\nAnd more")),
         ("mint", "a\nb...\n[Output Truncated]", Shown("a\nb", cut=True)),
         ("mint", ALARM, Shown(ALARM, timed_out=True)),
-        ("mint", f"1\n  Cell In[1], line 2\n  )\n{SYNTAX}", Shown("1", "SyntaxError", "invalid syntax")),
+        (
+            "mint",
+            f"1\n  Cell In[1], line 2\n  )\n{SYNTAX}",
+            Shown("1", "SyntaxError", "invalid syntax", quoted=(")",)),
+        ),
+        ("mint", "Your answer is wrong.", Shown(absent=True)),
         ("tora", TORA_ALARM, Shown(TORA_ALARM, timed_out=True)),
         ("tora", f"NameError: {NAME}", Shown(error="NameError", message=NAME)),
         ("tora", "NameError is no error", Shown("NameError is no error")),
@@ -162,6 +168,11 @@ EXAMPLES = [
     ("unexplained", replace(BASE, there=Shown(HISTORY + "5"))),
     ("recorder_artefact", replace(BASE, late=True)),
     ("recorder_artefact", replace(BASE, lacks=("x = 1",))),
+    ("recorder_artefact", replace(BASE, file="mint", there=Shown("6\n7"))),
+    ("recorder_artefact", replace(BASE, file="mint", code="x = 1", there=Shown("7"), here=Shown())),
+    ("unexplained", replace(BASE, file="mint", there=Shown("7\n6"))),
+    ("unexplained", replace(BASE, file="mint", there=Shown("7"), here=Shown())),
+    ("unexplained", replace(BASE, file="mathcoder", there=Shown("6\n7"))),
     ("library_version", replace(BASE, equal=True)),
     ("library_version", replace(BASE, older=(SIX, FIVE))),
     ("unexplained", replace(BASE, older=(SIX,))),
@@ -172,6 +183,7 @@ EXAMPLES = [
     ("unexplained", replace(BASE, code="import asy")),
     ("randomness", replace(BASE, code="random.randint(1, 6)")),
     ("randomness", replace(BASE, earlier=("t = time.time()",))),
+    ("randomness", replace(BASE, code="gnm_random_graph(4, 4)")),
     ("unexplained", replace(BASE, code="timely(randomly)")),
     ("follows_a_difference", replace(BASE, follows=frozenset("x"))),
 ]
@@ -195,7 +207,10 @@ def test_every_reason_has_an_example_and_says_what_it_means() -> None:
         ("numpy_repr", Shown("[1, True]"), Shown("[np.int64(1), np.True_]")),
         (None, Shown("-3.0"), Shown("np.float64(3.0)")),
         ("warnings", Shown("4"), Shown("<cell>:1: SyntaxWarning: invalid escape\n  x = '\\d'\n4")),
+        ("warnings", Shown("4"), Shown(f"{DEPRECATED}\n\n  m = 4\n4")),
         (None, Shown("5"), Shown("<cell>:1: SyntaxWarning: invalid escape\n  x = '\\d'\n4")),
+        ("attribute", Shown("", "AttributeError", "module 'math' has no attribute 'cbrt'", 1), Shown("2")),
+        (None, Shown("", "AttributeError", "'int' object has no attribute 'subs'", 1), Shown("2")),
         ("syntax", Shown("", "IndentationError", "expected"), Shown("", "SyntaxError", "incomplete input")),
         ("wording", Shown("", "TypeError", "a", 3), Shown("", "TypeError", "b", 3)),
         ("wording", Shown("", "TypeError", None, 3), Shown("", "TypeError", "b", 3)),
