@@ -9,7 +9,7 @@ what counts as a reason in `fidelity_reasons.py`.
 
 Results are kept in `results.jsonl` in the folder of `--out` as they come: the same command goes on where an
 earlier one was stopped, and `--from` works out the verdicts again without running anything. Trajectories that
-ran out of time here alone get four times as much, one at a time. `--older` names virtual environments with
+ran out of time here alone get four times as much, two at a time. `--older` names virtual environments with
 the libraries of that time (made from `fidelity_older.txt`): trajectories that differ are run there too,
 under bubblewrap, to show whether it is the version.
 
@@ -36,10 +36,12 @@ from tir_agent.settings import KernelChoice
 
 from fidelity_proof import LIMITS, compare, judged_all, replay_older, to_compare, to_repeat, to_replay
 from fidelity_report import counts, table, write
-from fidelity_run import Recorded, appending, play_all, read, recorded
+from fidelity_run import Patience, Recorded, appending, play_all, read, recorded
+from fidelity_text import from_recorded
 from replay import DATA
 
 _MORE_TIME = 4
+_REPEATED_AT_ONCE = 2
 
 
 class Run:
@@ -58,8 +60,9 @@ class Run:
             self._keep_what_it_is_made_with(sandbox)
             seconds, at_once = self._arguments.cell_seconds, self._arguments.at_once
             done = read(self._path).cells
-            await self._play([row for row in self._rows if row.key not in done], sandbox, seconds, at_once)
-            await self._play(self._to_repeat(_MORE_TIME * seconds), sandbox, _MORE_TIME * seconds, 1)
+            missing = [row for row in self._rows if row.key not in done]
+            await self._play("trajectories", missing, sandbox, lambda file, output: seconds, at_once)
+            await self._repeat(sandbox, seconds)
             await self._compare(sandbox)
         for folder in self._arguments.older:
             await self._replay_older(folder)
@@ -71,19 +74,27 @@ class Run:
         with appending(self._path) as keep:
             keep({"made": {**made, "seconds for a cell": self._arguments.cell_seconds}})
 
-    def _to_repeat(self, seconds: float) -> list[Recorded]:
+    async def _repeat(self, sandbox: Sandbox, seconds: float) -> None:
+        """Play what ran out of time here alone once more, with more time for cells that ended there."""
         results = read(self._path)
-        return to_repeat(self._rows, judged_all(self._rows, results), results, seconds)
+        rows = to_repeat(self._rows, judged_all(self._rows, results), results, _MORE_TIME * seconds)
 
-    async def _play(self, rows: list[Recorded], sandbox: Sandbox, seconds: float, at_once: int) -> None:
-        tick = self._task(f"trajectories, {seconds:g} s a cell", len(rows))
+        def patience(file: str, output: str) -> float:
+            return seconds * (1 if from_recorded(file, output).timed_out else _MORE_TIME)
+
+        await self._play("trajectories with more time", rows, sandbox, patience, _REPEATED_AT_ONCE)
+
+    async def _play(
+        self, name: str, rows: list[Recorded], sandbox: Sandbox, patience: Patience, at_once: int
+    ) -> None:
+        tick = self._task(name, len(rows))
         with appending(self._path) as keep:
 
             def keep_and_tick(line: dict[str, Any]) -> None:
                 keep(line)
                 tick()
 
-            await play_all(rows, sandbox, keep_and_tick, seconds=seconds, at_once=at_once)
+            await play_all(rows, sandbox, keep_and_tick, patience=patience, at_once=at_once)
 
     async def _compare(self, sandbox: Sandbox) -> None:
         results = read(self._path)

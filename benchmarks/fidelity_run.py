@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ FILES = ("mathcoder", "tora", "mint")
 # The session itself ends a cell after its time and the grace, and has a minute to start a fresh kernel.
 HANG_SECONDS = 120.0
 HANG = "hang"
+Patience = Callable[[str, str], float]
+"""How many seconds a cell gets, by its file and the recorded output."""
 _KEPT_CHARS = 20_000
 
 
@@ -106,10 +108,11 @@ def _shortened(text: str, chars: int = _KEPT_CHARS) -> str:
     return text if len(text) <= chars else f"{text[:half]}\n...\n{text[-half:]}"
 
 
-async def play(cells: Iterable[tuple[str, str]], session: Session, seconds: float) -> list[Ran]:
+async def play(row: Recorded, session: Session, patience: Patience) -> list[Ran]:
     """Run the cells in order. A cell that does not come back at all is a hang, and the last one."""
     done: list[Ran] = []
-    for code, _ in cells:
+    for code, output in row.cells:
+        seconds = patience(row.file, output)
         try:
             async with asyncio.timeout(seconds + HANG_SECONDS):
                 done.append(ran(await session.execute(code, timeout=seconds)))
@@ -123,7 +126,7 @@ async def play_all(
     sandbox: Sandbox,
     write: Callable[[dict[str, Any]], None],
     *,
-    seconds: float,
+    patience: Patience,
     at_once: int,
 ) -> None:
     """Play the trajectories, `at_once` of them at a time, and write each when it has ended."""
@@ -133,7 +136,7 @@ async def play_all(
         async with places:
             session = await sandbox.session()
             try:
-                cells = await play(row.cells, session, seconds)
+                cells = await play(row, session, patience)
             finally:
                 await session.close()
             write({"file": row.file, "line": row.line, "cells": [asdict(cell) for cell in cells]})

@@ -324,7 +324,7 @@ async def test_cells_run_in_order_in_one_session(local_sandbox: Sandbox) -> None
     cells = (("x = 1; x", "1"), ("x + 1", "2"), ("print(x); y", "no"), ("while True: pass", "never"))
     kept: list[dict[str, object]] = []
     row = Recorded("mathcoder", 1, cells)
-    await play_all([row], local_sandbox, kept.append, seconds=1, at_once=1)
+    await play_all([row], local_sandbox, kept.append, patience=lambda file, output: 1, at_once=1)
     results = Results({}, {}, {}, {})
     [line] = json.loads(json.dumps(kept))
     found = list(judge(row, [Ran(**cell) for cell in line["cells"]], results))
@@ -337,7 +337,8 @@ async def test_a_cell_that_never_comes_back_is_a_hang(monkeypatch: pytest.Monkey
         async def execute(self, code: str, *, timeout: float) -> object:
             raise TimeoutError
 
-    done = await play((("1", "1"), ("2", "2")), Stuck(), 1)  # type: ignore[arg-type]
+    row = Recorded("mathcoder", 1, (("1", "1"), ("2", "2")))
+    done = await play(row, Stuck(), lambda file, output: 1)  # type: ignore[arg-type]
     assert [ran.status for ran in done] == [HANG]
     [found] = judged((("1", "1"),), *done)
     assert found.reason == "ours"
