@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from fidelity_reasons import Difference, how_versions_differ, library_version, reason
+from fidelity_reasons import Difference, how_versions_differ, library_version, ours, reason
 from fidelity_run import HANG, Ran, Recorded, Results
 from fidelity_text import Shown, from_ran, from_recorded, same
 
@@ -51,31 +51,54 @@ def judge(row: Recorded, ran: list[Ran], results: Results) -> Iterator[Judged]:
     here = [from_ran(one) for one in ran]
     older = [[from_ran(one) for one in cells] for cells in results.older.get(row.key, {}).values()]
     codes = tuple(code for code, _ in row.cells)
-    tainted: set[str] = set()
+    state = State()
     for index, one in enumerate(ran):
         judged = Judged(row.file, row.line, index, codes[index], there[index], here[index], status=one.status)
-        used = frozenset(_NAME.findall(codes[index])) & tainted
+        difference = Difference(
+            codes[index],
+            there[index],
+            here[index],
+            row.file,
+            earlier=codes[:index],
+            late=row.file == "mathcoder" and is_late(index, there, here),
+            follows=state.used_of(state.differs, codes[index]),
+            follows_ours=state.used_of(state.ours, codes[index]),
+            equal=results.equal.get(pair(there[index], here[index]), False),
+            lacks=lacking(there[index], codes[index]),
+            status=one.status,
+            older=tuple(cells[index] for cells in older if index < len(cells)),
+        )
         if one.status == HANG or not same(there[index], here[index]):
-            difference = Difference(
-                codes[index],
-                there[index],
-                here[index],
-                row.file,
-                earlier=codes[:index],
-                late=row.file == "mathcoder" and is_late(index, there, here),
-                follows=used,
-                equal=results.equal.get(pair(there[index], here[index]), False),
-                lacks=lacking(there[index], codes[index]),
-                status=one.status,
-                older=tuple(cells[index] for cells in older if index < len(cells)),
-            )
             judged = _with_reason(judged, difference)
         yield judged
+        state.after(judged, difference)
         if one.state_lost:
-            tainted |= {name for code in codes[: index + 1] for name in names_set(code)}
-        if used or judged.reason != SAME:
-            tainted |= names_set(codes[index])
-        tainted |= names_set("\n".join(lacking(there[index], codes[index])))
+            state.lost(codes[: index + 1])
+
+
+class State:
+    """The names of a trajectory that may have another value than they had there."""
+
+    def __init__(self) -> None:
+        self.differs: set[str] = set()
+        self.ours: set[str] = set()
+        """Those of them that are our fault."""
+
+    @staticmethod
+    def used_of(names: set[str], code: str) -> frozenset[str]:
+        return frozenset(_NAME.findall(code)) & names
+
+    def after(self, judged: Judged, difference: Difference) -> None:
+        """A cell that differs, or uses a name that does, passes that on to what it sets."""
+        set_here = names_set(judged.code) | names_set("\n".join(difference.lacks))
+        if difference.follows or difference.lacks or judged.reason != SAME:
+            self.differs |= set_here
+        if difference.follows_ours or judged.reason == ours.__name__:
+            self.ours |= set_here
+
+    def lost(self, codes: tuple[str, ...]) -> None:
+        """The kernel was replaced: every name that there was differs now."""
+        self.differs |= {name for code in codes for name in names_set(code)}
 
 
 def _with_reason(judged: Judged, difference: Difference) -> Judged:

@@ -52,6 +52,8 @@ class Difference:
     """Recorded was the output of an earlier cell, after a time-out."""
     follows: frozenset[str] = frozenset()
     """Names that this cell uses, and that a cell which differed has set."""
+    follows_ours: frozenset[str] = frozenset()
+    """The same of a cell where the difference was our fault."""
     equal: bool = False
     """The two outputs have equal values: worked out in the sandbox."""
     lacks: tuple[str, ...] = ()
@@ -241,6 +243,11 @@ def indented_first_line(difference: Difference) -> bool:
     return first[:1] in (" ", "\t") and refused and difference.there.error not in SYNTAX_ERRORS
 
 
+def follows_ours(difference: Difference) -> bool:
+    """The cell uses a name that an earlier cell set, and there the difference was our fault."""
+    return bool(difference.follows_ours)
+
+
 Reason = Callable[[Difference], bool]
 _VERSION_PROOFS: tuple[tuple[str, Reason], ...] = (
     ("numpy_repr", _numpy_repr),
@@ -258,13 +265,16 @@ REASONS: tuple[Reason, ...] = (
     timed_out_here,
     cut_there,
     recorder_artefact,
-    library_version,
     input_call,
+    library_version,
     missing_package,
     randomness,
+    follows_ours,
     follows_a_difference,
 )
 UNEXPLAINED = "unexplained"
+NOT_EXPLAINED = (UNEXPLAINED, ours.__name__, follows_ours.__name__)
+"""What no change outside explains."""
 
 
 def reason(difference: Difference) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 from rich.table import Table
 
 from fidelity_judge import SAME, Judged
-from fidelity_reasons import REASONS, UNEXPLAINED, not_recorded
+from fidelity_reasons import NOT_EXPLAINED, REASONS, UNEXPLAINED, not_recorded
 from fidelity_run import FILES, HANG
 from fidelity_text import Shown
 
 _EXAMPLES = 3
 _EXAMPLE_CHARS = 200
+_COLORS = dict(zip(NOT_EXPLAINED, ("black", "firebrick", "lightcoral"), strict=True))
 _LEFT_OUT = not_recorded.__name__
 NAMES = (SAME, *(named.__name__ for named in REASONS if named is not not_recorded), UNEXPLAINED)
 
@@ -36,7 +37,7 @@ class Count:
 
     @property
     def explained(self) -> int:
-        return self.compared - self.reasons.get(UNEXPLAINED, 0) - self.reasons.get("ours", 0)
+        return self.compared - sum(self.reasons.get(name, 0) for name in NOT_EXPLAINED)
 
     def share(self, number: int) -> str:
         return f"{100 * number / max(self.compared, 1):.2f} %"
@@ -74,7 +75,7 @@ def lines(counted: dict[str, Count]) -> list[tuple[str, list[str]]]:
         found.append(line(name, lambda count, name=name: with_share(count.reasons.get(name, 0), count)))
     proofs = sorted({proof for count in counted.values() for proof in count.proofs})
     for proof in proofs:
-        at = next(i for i, (name, _) in enumerate(found) if name == "input_call")
+        at = next(i for i, (name, _) in enumerate(found) if name == "missing_package")
         shown = line(
             f"  by {proof}", lambda count, proof=proof: with_share(count.proofs.get(proof, 0), count)
         )
@@ -109,9 +110,7 @@ def write(folder: Path, judged: list[Judged], made: dict[str, Any]) -> None:
             }
             for file, count in counted.items()
         },
-        "unexplained": [
-            [one.file, one.line, one.cell] for one in judged if one.reason in (UNEXPLAINED, "ours")
-        ],
+        "unexplained": [[one.file, one.line, one.cell] for one in judged if one.reason in NOT_EXPLAINED],
     }
     (folder / "fidelity.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     (folder / "fidelity.md").write_text(page(judged, made), encoding="utf-8")
@@ -175,7 +174,7 @@ def plot(path: Path, counted: dict[str, Count]) -> None:
     left = [0.0] * len(counted)
     for number, name in enumerate(names):
         shares = [100 * count.reasons.get(name, 0) / max(count.compared, 1) for count in counted.values()]
-        color = "black" if name in (UNEXPLAINED, "ours") else plt.get_cmap("tab10")(number)
+        color = _COLORS.get(name) or plt.get_cmap("Set2")(number % 8)
         axes.barh(labels, shares, left=left, label=name.replace("_", " "), color=color)
         left = [start + share for start, share in zip(left, shares, strict=True)]
     axes.invert_yaxis()

@@ -185,6 +185,7 @@ EXAMPLES = [
     ("randomness", replace(BASE, earlier=("t = time.time()",))),
     ("randomness", replace(BASE, code="gnm_random_graph(4, 4)")),
     ("unexplained", replace(BASE, code="timely(randomly)")),
+    ("follows_ours", replace(BASE, follows=frozenset("x"), follows_ours=frozenset("x"))),
     ("follows_a_difference", replace(BASE, follows=frozenset("x"))),
 ]
 
@@ -283,6 +284,15 @@ def test_a_difference_is_followed_by_the_names_it_sets() -> None:
     found = judged(cells, *(Ran("ok", result=text) for text in ("6", "6", "6", "8")))
     follows = "follows_a_difference"
     assert [one.reason for one in found] == ["unexplained", follows, follows, "unexplained"]
+
+
+def test_what_follows_a_fault_of_ours_is_ours_too() -> None:
+    refused = Ran(
+        "error", error="IndentationError", message="unexpected indent", traceback="Cell In[1], line 1"
+    )
+    lost = Ran("error", error="NameError", message="name 'x' is not defined")
+    found = judged(((" x = 5\nx", "5"), ("x", "5"), ("y", "5")), refused, lost, Ran("ok", result="5"))
+    assert [one.reason for one in found] == ["ours", "follows_ours", "identical"]
 
 
 def test_a_proof_of_equality_is_found_by_its_pair() -> None:
