@@ -13,6 +13,7 @@ from fidelity_run import HANG, Ran, Recorded, Results
 from fidelity_text import Shown, from_ran, from_recorded, same
 
 SAME = "identical"
+_UNDEFINED = re.compile(r"name '(\w+)' is not defined")
 _NAME = re.compile(r"[^\W\d]\w*")
 _SET_BY_SYNTAX = re.compile(r"^\s*([^\W\d][\w, ]*?)\s*(?:[-+*/|&]|//|\*\*)?=(?!=)", re.MULTILINE)
 
@@ -65,6 +66,7 @@ def judge(row: Recorded, ran: list[Ran], results: Results) -> Iterator[Judged]:
             follows_ours=state.used_of(state.ours, codes[index]),
             equal=results.equal.get(pair(there[index], here[index]), False),
             lacks=lacking(there[index], codes[index]),
+            unset=unset_name(there[index], here[index], codes[: index + 1]),
             status=one.status,
             older=tuple(cells[index] for cells in older if index < len(cells)),
         )
@@ -113,6 +115,14 @@ def lacking(there: Shown, code: str) -> tuple[str, ...]:
         return ()
     own = {"".join(line.split()) for line in code.splitlines()}
     return tuple(line for line in there.quoted if "".join(line.split()) not in own)
+
+
+def unset_name(there: Shown, here: Shown, codes: tuple[str, ...]) -> str:
+    """The name that is not defined here, if it was there and none of the cells sets it or imports all."""
+    match = _UNDEFINED.match(here.message or "") if here.error == "NameError" else None
+    if match is None or there.error == "NameError" or any("import *" in code for code in codes):
+        return ""
+    return "" if any(match[1] in names_set(code) for code in codes) else match[1]
 
 
 def is_late(index: int, there: list[Shown], here: list[Shown]) -> bool:

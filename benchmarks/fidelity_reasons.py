@@ -58,6 +58,8 @@ class Difference:
     """The two outputs have equal values: worked out in the sandbox."""
     lacks: tuple[str, ...] = ()
     """Lines that the recorder's traceback shows of the cell, and that the recorded code lacks."""
+    unset: str = ""
+    """A name that is not defined here, was there, and that no recorded cell sets."""
     status: str = "ok"
     """How the execution ended here."""
     older: tuple[Shown, ...] = ()
@@ -92,14 +94,14 @@ def cut_there(difference: Difference) -> bool:
 
 
 def recorder_artefact(difference: Difference) -> bool:
-    """The recorder's own fault, in one of four ways that can be shown.
+    """The recorder's own fault, in one of five ways that can be shown.
 
     Its IPython's complaint about its history stands before the output, which is the same without it. Or
     it had stopped waiting for a cell, and gave that cell's output, when it came, as a later cell's. Or its
     traceback quotes lines of the cell that the recorded code lacks: another program was run. Or the same
-    shows in its output (`runs_on`).
+    shows in its output (`runs_on`), or in a name that it knew and no recorded cell has set.
     """
-    if difference.lacks or runs_on(difference):
+    if difference.lacks or difference.unset or runs_on(difference):
         return True
     text = _HISTORY.sub("", difference.there.text)
     complained = text != difference.there.text
@@ -122,12 +124,14 @@ def plain_lines(shown: Shown) -> list[str]:
 
 
 def may_print(code: str) -> bool:
-    """Whether the code has anything that could show output or raise: a call, or an expression at its end."""
+    """Whether the code has anything that could show output or raise: a call, or an expression at its end.
+    What functions would do that it only defines does not count."""
     try:
         body = ast.parse(code.strip()).body
     except (SyntaxError, ValueError, RecursionError):
         return True
-    calls = any(isinstance(node, ast.Call) for statement in body for node in ast.walk(statement))
+    done = [statement for statement in body if not isinstance(statement, ast.FunctionDef)]
+    calls = any(isinstance(node, ast.Call) for statement in done for node in ast.walk(statement))
     return calls or (bool(body) and isinstance(body[-1], ast.Expr))
 
 

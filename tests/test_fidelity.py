@@ -12,8 +12,8 @@ from tir_agent.kernel.base import Sandbox
 
 import fidelity_reasons
 from fidelity_equal import equal
-from fidelity_judge import Judged, is_late, judge, lacking, names_set, pair
-from fidelity_reasons import Difference, how_versions_differ, reason, without_numpy_types
+from fidelity_judge import Judged, is_late, judge, lacking, names_set, pair, unset_name
+from fidelity_reasons import Difference, how_versions_differ, may_print, reason, without_numpy_types
 from fidelity_report import counts, page
 from fidelity_run import HANG, Ran, Recorded, Results, appending, play, play_all, read
 from fidelity_text import Shown, from_ran, from_recorded, same, same_text, wording
@@ -167,6 +167,7 @@ EXAMPLES = [
     ("recorder_artefact", replace(BASE, there=Shown(HISTORY + "6"))),
     ("unexplained", replace(BASE, there=Shown(HISTORY + "5"))),
     ("recorder_artefact", replace(BASE, late=True)),
+    ("recorder_artefact", replace(BASE, unset="x")),
     ("recorder_artefact", replace(BASE, lacks=("x = 1",))),
     ("recorder_artefact", replace(BASE, file="mint", there=Shown("6\n7"))),
     ("recorder_artefact", replace(BASE, file="mint", code="x = 1", there=Shown("7"), here=Shown())),
@@ -306,6 +307,22 @@ def test_the_traceback_may_quote_lines_that_the_code_lacks() -> None:
     assert lacking(there, "x = 1\nf(x)") == ()
     assert lacking(there, "f( x )") == ("x = 1",)
     assert lacking(Shown("5"), "f(x)") == ()
+
+
+def test_a_name_may_be_known_there_that_no_recorded_cell_sets() -> None:
+    here = Shown(error="NameError", message="name 'x' is not defined")
+    assert unset_name(FIVE, here, ("y = 1", "x")) == "x"
+    assert unset_name(here, here, ("y = 1", "x")) == ""
+    assert unset_name(FIVE, here, ("x = 1", "x")) == ""
+    assert unset_name(FIVE, here, ("from m import *", "x")) == ""
+    assert unset_name(FIVE, SIX, ("y = 1", "x")) == ""
+
+
+def test_code_that_only_defines_prints_nothing() -> None:
+    assert not may_print("import m\nx = 1\ndef f():\n    print(1)")
+    assert may_print("def f(): pass\nf()")
+    assert may_print("x")
+    assert may_print("x = (")
 
 
 def test_after_a_lost_state_every_name_is_a_difference() -> None:
