@@ -14,6 +14,7 @@ from fidelity_text import Shown, from_ran, from_recorded, same
 
 SAME = "identical"
 _UNDEFINED = re.compile(r"name '(\w+)' is not defined")
+_OF_IPYTHON = ("display", "get_ipython", "exit", "quit", "In", "Out", "_", "__")
 _NAME = re.compile(r"[^\W\d]\w*")
 _SET_BY_SYNTAX = re.compile(r"^\s*([^\W\d][\w, ]*?)\s*(?:[-+*/|&]|//|\*\*)?=(?!=)", re.MULTILINE)
 
@@ -118,9 +119,12 @@ def lacking(there: Shown, code: str) -> tuple[str, ...]:
 
 
 def unset_name(there: Shown, here: Shown, codes: tuple[str, ...]) -> str:
-    """The name that is not defined here, if it was there and none of the cells sets it or imports all."""
+    """The name that is not defined here, if it was there and none of the cells sets it or imports all.
+    A name that IPython itself should have set is no excuse."""
     match = _UNDEFINED.match(here.message or "") if here.error == "NameError" else None
-    if match is None or there.error == "NameError" or any("import *" in code for code in codes):
+    if match is None or match[1] in _OF_IPYTHON or there.error == "NameError":
+        return ""
+    if any("import *" in code for code in codes):
         return ""
     return "" if any(match[1] in names_set(code) for code in codes) else match[1]
 

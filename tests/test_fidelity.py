@@ -315,6 +315,8 @@ def test_a_name_may_be_known_there_that_no_recorded_cell_sets() -> None:
     assert unset_name(here, here, ("y = 1", "x")) == ""
     assert unset_name(FIVE, here, ("x = 1", "x")) == ""
     assert unset_name(FIVE, here, ("from m import *", "x")) == ""
+    display = Shown(error="NameError", message="name 'display' is not defined")
+    assert unset_name(FIVE, display, ("display(1)",)) == ""
     assert unset_name(FIVE, SIX, ("y = 1", "x")) == ""
 
 
@@ -348,7 +350,7 @@ def test_results_survive_being_cut_off(tmp_path: Path) -> None:
 
 
 async def test_cells_run_in_order_in_one_session(local_sandbox: Sandbox) -> None:
-    cells = (("x = 1; x", "1"), ("x + 1", "2"), ("print(x); y", "no"), ("while True: pass", "never"))
+    cells = (("x = 1; x", "1"), ("x + 1", "2"), ("print(x); 1/0", "no"), ("while True: pass", "never"))
     kept: list[dict[str, object]] = []
     row = Recorded("mathcoder", 1, cells)
     await play_all([row], local_sandbox, kept.append, patience=lambda file, output: 1, at_once=1)
@@ -356,7 +358,7 @@ async def test_cells_run_in_order_in_one_session(local_sandbox: Sandbox) -> None
     [line] = json.loads(json.dumps(kept))
     found = list(judge(row, [Ran(**cell) for cell in line["cells"]], results))
     assert [one.reason for one in found] == ["identical", "identical", "unexplained", "timed_out_here"]
-    assert found[2].here == Shown("1", "NameError", "name 'y' is not defined", 1)
+    assert found[2].here == Shown("1", "ZeroDivisionError", "division by zero", 1)
 
 
 async def test_a_cell_that_never_comes_back_is_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
