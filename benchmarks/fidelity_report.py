@@ -141,7 +141,7 @@ def _examples(judged: list[Judged]) -> list[str]:
     for one in list(dict.fromkeys(chosen.values()))[:_EXAMPLES]:
         text += ["", f"{one.file}, line {one.line}, cell {one.cell + 1} {one.proof}".rstrip() + ":", ""]
         for name, shown in (("code", one.code), ("recorded", said(one.there)), ("here", said(one.here))):
-            text += [f"    {line}" for line in f"{name}: {_shortened(shown)}".splitlines()]
+            text += [f"    {line}".rstrip() for line in [f"{name}:", *_shortened(shown).splitlines()]]
     return text
 
 
@@ -153,7 +153,7 @@ def said(shown: Shown) -> str:
 
 
 def _shortened(text: str) -> str:
-    text = text.strip()
+    text = text.strip("\n").rstrip()
     return text if len(text) <= _EXAMPLE_CHARS else f"{text[: _EXAMPLE_CHARS - 4]} ..."
 
 
@@ -174,7 +174,7 @@ def plot(path: Path, counted: dict[str, Count]) -> None:
     left = [0.0] * len(counted)
     for number, name in enumerate(names):
         shares = [100 * count.reasons.get(name, 0) / max(count.compared, 1) for count in counted.values()]
-        color = _COLORS.get(name) or plt.get_cmap("Set2")(number % 8)
+        color = _COLORS.get(name) or plt.get_cmap("tab20")(number % 20)
         axes.barh(labels, shares, left=left, label=name.replace("_", " "), color=color)
         left = [start + share for start, share in zip(left, shares, strict=True)]
     axes.invert_yaxis()
