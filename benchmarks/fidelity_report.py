@@ -90,6 +90,7 @@ def table(counted: dict[str, Count]) -> Table:
     shown = Table("", *counted, title="recorded cells, played again")
     for name, figures in lines(counted):
         shown.add_row(name, *figures)
+    shown.columns[0].no_wrap = True
     for column in shown.columns[1:]:
         column.justify = "right"
     return shown
