@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import re
+import sys
+from types import TracebackType
 from typing import Any, NoReturn
 
-from ipykernel.compiler import XCachingCompiler
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.formatters import DisplayFormatter
+from IPython.core.inputtransformer2 import leading_indent
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.profiledir import ProfileDir
 from jupyter_client.session import Session
@@ -24,6 +28,8 @@ _MAX_IMAGE_CHARS = 2_000_000
 """A PNG as Base64; a larger one is left out, since half an image is none."""
 _LATEX_UP_TO = 2000
 """LaTeX is made only of values whose plain text is at most this long: it can be slow for large ones."""
+_FRAMES = 20
+"""Of a traceback, shown from its start and from its end."""
 _MAX_LATEX = 20_000
 """LaTeX that is longer is left out: cut, it would be no LaTeX."""
 
@@ -81,14 +87,26 @@ class CappedHook(ZMQShellDisplayHook):  # type: ignore[misc]
         return shown, {}
 
 
+class Compiler(CachingCompiler):  # type: ignore[misc]
+    """Names the code of a cell so that the same program always shows the same name, in a warning, say."""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        return f"<cell {number}>"
+
+
 class Shell(ZMQInteractiveShell):  # type: ignore[misc]
-    """IPython, telling errors in a bounded number of characters."""
+    """IPython, telling errors in a bounded number of frames and characters."""
 
     display_pub_class = CappedDisplay
     displayhook_class = CappedHook
     # `!command` writes to the standard streams like any child process; a terminal would add "\r".
     system = InteractiveShell.system_raw
     rich = Bool(False, help="For a notebook, which shows everything: nothing is left out.")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        transforms = self.input_transformer_manager.cleanup_transforms
+        transforms[transforms.index(leading_indent)] = _first_indent
 
     def init_display_formatter(self) -> None:
         self.display_formatter = CappedFormatter(parent=self)
@@ -98,9 +116,45 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         """`exit()` ends the cell, as `sys.exit()` does, and not the kernel with all its state."""
         raise SystemExit
 
+    def showtraceback(self, *args: Any, **kwargs: Any) -> None:
+        kind, error, _ = sys.exc_info()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            # Whoever interrupts a cell waits for its end, and inside a library there is much to tell.
+            self._showtraceback(kind, error, [kind.__name__])
+        else:
+            super().showtraceback(*args, **kwargs)
+
+    def _get_exc_info(self, exc_tuple: Any = None) -> Any:
+        kind, error, traceback = super()._get_exc_info(exc_tuple)
+        return kind, error, _shortened(traceback)
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         text = ALLOWANCE.shorten(encodable("\n".join(str(line) for line in stb)))
         super()._showtraceback(etype, _Message(evalue), text.split("\n"))
+
+
+def _first_indent(lines: list[str]) -> list[str]:
+    """Take the first line's indentation off every line that has it.
+
+    IPython 9 takes off what all lines share, so that a first line alone that is indented, as models
+    write it now and then, is an error.
+    """
+    indent = re.match(r"[ \t]+", lines[0]) if lines else None
+    return [line.removeprefix(indent[0]) for line in lines] if indent else lines
+
+
+def _shortened(traceback: TracebackType | None) -> TracebackType | None:
+    """Without the middle of a long one: a recursion too deep has a thousand frames."""
+    frames = []
+    while traceback is not None:
+        frames.append(traceback)
+        traceback = traceback.tb_next
+    if len(frames) > 2 * _FRAMES:
+        frames = frames[:_FRAMES] + frames[-_FRAMES:]
+    following = None
+    for frame in reversed(frames):
+        following = TracebackType(following, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return following
 
 
 class _Message:
@@ -145,7 +199,7 @@ def new_shell() -> Shell:
         profile_dir=NoProfile(location="/"),
         kernel=None,
         user_ns={},
-        compiler_class=XCachingCompiler,
+        compiler_class=Compiler,
     )
     return shell
 

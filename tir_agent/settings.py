@@ -83,7 +83,7 @@ class Limits(Settings):
 
     cell_seconds: float = Field(default=30.0, gt=0)
     """Wall-clock of one cell."""
-    grace_seconds: float = Field(default=2.0, gt=0)
+    grace_seconds: float = Field(default=5.0, gt=0)
     """How long an interrupted cell has until its kernel is killed."""
     output_chars: int = Field(default=1_000_000, ge=1000)
     """Output of one cell that is kept: half from its head, half from its tail."""
