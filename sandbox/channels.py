@@ -18,28 +18,34 @@ SHELL, IOPUB, STDIN, CONTROL, HEARTBEAT = range(1, 6)
 
 
 class Channels:
-    """Bound sockets `prefix`-1 to -4, and -5 with a heartbeat. Make it in the thread that runs `loop`.
+    """Bound sockets `prefix`-1 and so on. Make it in the thread that runs `loop`.
+
+    A `rich` kernel, for a notebook, has all five. A session needs the first two: it is interrupted by a
+    signal, has no user to ask, and the fork server tells when it has ended.
 
     A fork makes all of this useless in the child: sockets and threads belong to the parent.
     """
 
-    def __init__(self, prefix: Path, key: str, loop: IOLoop, *, heartbeat: bool) -> None:
+    def __init__(self, prefix: Path, key: str, loop: IOLoop, *, rich: bool) -> None:
         self._prefix = prefix
         self._context: zmq.Context[Any] = zmq.Context()
         self.session = Session(key=key.encode())
         self.shell = ZMQStream(self._bind(zmq.ROUTER, SHELL), loop)
-        self.stdin = self._bind(zmq.ROUTER, STDIN)
-        self.control_thread = ControlThread(daemon=True)
-        self.control = ZMQStream(self._bind(zmq.ROUTER, CONTROL), self.control_thread.io_loop)
         publisher = self._bind(zmq.XPUB, IOPUB)
         # By default output is dropped that comes faster than the host reads; here it waits instead.
         publisher.setsockopt(zmq.XPUB_NODROP, 1)
         self.iopub_thread = IOPubThread(publisher, session=self.session)
         self.iopub = self.iopub_thread.background_socket
-        if heartbeat:
+        self.stdin: zmq.Socket[bytes] | None = None
+        self.control_thread: ControlThread | None = None
+        self.control: ZMQStream | None = None
+        if rich:
+            self.stdin = self._bind(zmq.ROUTER, STDIN)
+            self.control_thread = ControlThread(daemon=True)
+            self.control = ZMQStream(self._bind(zmq.ROUTER, CONTROL), self.control_thread.io_loop)
+            self.control_thread.start()
             Heartbeat(zmq.Context(), ("ipc", str(prefix), HEARTBEAT)).start()
         self.iopub_thread.start()
-        self.control_thread.start()
 
     def _bind(self, kind: int, number: int) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = self._context.socket(kind)

@@ -175,7 +175,7 @@ def run(kernel: Kernel, seat: Seat, *, output_chars: int, rich: bool) -> NoRetur
     while True:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        channels = Channels(seat.sockets / "k", seat.key, IOLoop.current(), heartbeat=rich)
+        channels = Channels(seat.sockets / "k", seat.key, IOLoop.current(), rich=rich)
         if streams:
             for stream in streams:
                 stream.attach(channels)

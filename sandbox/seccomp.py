@@ -40,14 +40,14 @@ _REFUSED_ON = {
     # ptrace, personality, pivot_root, chroot, acct, mount, umount2, swapon, swapoff, reboot, init_module,
     # delete_module, quotactl, add_key, request_key, keyctl, unshare, move_pages, perf_event_open,
     # open_by_handle_at, setns, process_vm_readv, process_vm_writev, kcmp, finit_module, kexec_file_load,
-    # bpf, userfaultfd, kexec_load.
+    # bpf, userfaultfd, kexec_load; sched_setaffinity, since a session may use some processors alone.
     "x86_64": (
         *(101, 135, 155, 161, 163, 165, 166, 167, 168, 169, 175, 176, 179, 248, 249, 250, 272, 279, 298),
-        *(304, 308, 310, 311, 312, 313, 320, 321, 323, 246),
+        *(304, 308, 310, 311, 312, 313, 320, 321, 323, 246, 203),
     ),
     "aarch64": (
         *(117, 92, 41, 51, 89, 40, 39, 224, 225, 142, 105, 106, 60, 217, 218, 219, 97, 239, 241),
-        *(265, 268, 270, 271, 272, 273, 294, 280, 282, 104),
+        *(265, 268, 270, 271, 272, 273, 294, 280, 282, 104, 122),
     ),
 }
 

@@ -28,7 +28,7 @@ _MAX_IMAGE_CHARS = 2_000_000
 """A PNG as Base64; a larger one is left out, since half an image is none."""
 _LATEX_UP_TO = 2000
 """LaTeX is made only of values whose plain text is at most this long: it can be slow for large ones."""
-_FRAMES = 20
+_FRAMES = 8
 """Of a traceback, shown from its start and from its end."""
 _MAX_LATEX = 20_000
 """LaTeX that is longer is left out: cut, it would be no LaTeX."""

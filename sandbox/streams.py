@@ -21,6 +21,8 @@ from ipykernel.iostream import OutStream
 
 _DRAIN_SECONDS = 0.5
 """How long a cell's end waits for what its child processes wrote; longer only if one writes on."""
+_PRINT_SECONDS = 0.005
+"""How long a print waits for what child processes have written before it."""
 _CHUNK_BYTES = 65536
 
 
@@ -123,14 +125,19 @@ class CappedStream(OutStream):  # type: ignore[misc]
         if self._detached:
             with contextlib.suppress(OSError):
                 os.write(self._descriptor, string.encode("utf-8", "backslashreplace"))
-            return len(string)
+        else:
+            # What a child process has written before comes before.
+            self._drain(_PRINT_SECONDS)
+            self._send(string)
+        return len(string)
+
+    def _send(self, string: str) -> None:
         with self._lock:
             head = ALLOWANCE.take(string)
             if len(head) < len(string):
                 self._keep(string[len(head) :])
         if head:
             super().write(encodable(head))
-        return len(string)
 
     def _keep(self, text: str) -> None:
         half = ALLOWANCE.half
@@ -146,7 +153,7 @@ class CappedStream(OutStream):  # type: ignore[misc]
 
     def end_cell(self) -> None:
         """Send what was kept, with a note of what is missing before it."""
-        self._drain()
+        self._drain(_DRAIN_SECONDS)
         with self._lock:
             tail = "".join(self._tail)
             half = ALLOWANCE.half
@@ -166,23 +173,30 @@ class CappedStream(OutStream):  # type: ignore[misc]
         when everything that was read has been written.
         """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        waiting = select.poll()
+        waiting.register(pipe, select.POLLIN)
         with contextlib.suppress(OSError):
             while True:
-                select.select([pipe], [], [])
+                waiting.poll()
                 with self._reading:
                     data = os.read(pipe, _CHUNK_BYTES)
                     if not data:
                         return
-                    self.write(decoder.decode(data))
+                    self._send(decoder.decode(data))
 
-    def _drain(self) -> None:
+    def _drain(self, seconds: float) -> None:
         """Wait until the thread has read what was written to the file descriptor itself."""
-        deadline = time.monotonic() + _DRAIN_SECONDS
-        pipe = self._fid
-        while pipe is not None and time.monotonic() < deadline and select.select([pipe], [], [], 0)[0]:
+        deadline = time.monotonic() + seconds
+        while _is_readable(self._fid) and time.monotonic() < deadline:
             time.sleep(0.0005)
-        if self._reading.acquire(timeout=_DRAIN_SECONDS):
+        if self._reading.acquire(timeout=seconds):
             self._reading.release()
+
+
+def _is_readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def capped() -> list[CappedStream]:
