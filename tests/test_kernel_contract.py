@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 from pathlib import Path
 
@@ -221,6 +222,105 @@ async def test_memory_is_limited(session: Session) -> None:
     assert execution.error is not None
     assert execution.error.name == "MemoryError"
     await still_works(session)
+
+
+async def test_the_names_and_types_of_the_users_variables(session: Session) -> None:
+    assert session.names() == {}
+    await run(session, "import math\nx = 1\n_y = 2\ndef f(): pass\nclass C: pass\nc = C()")
+    expected = {"math": "module", "x": "int", "f": "function", "C": "type", "c": "C"}
+    assert session.names() == expected
+    await run(session, "del x, f")
+    assert "x" not in session.names()
+
+
+async def test_a_restart_forgets_everything(session: Session) -> None:
+    await run(session, "a = 1\nopen('f', 'w').write('x')")
+    await session.restart()
+    assert session.names() == {}
+    assert (await run(session, "a")).status is ERROR
+    assert await value(session, "import os; os.path.exists('f')") == "False"
+
+
+async def test_figures_are_images(session: Session) -> None:
+    code = (
+        "import matplotlib.pyplot as plt\nplt.figure(figsize=(3, 2), dpi=100)\nplt.plot([1, 2])\nplt.show()"
+    )
+    execution = await run(session, code, timeout=60)
+    (image,) = execution.images
+    assert 100 < image.width < 400
+    assert base64.b64decode(image.png).startswith(b"\x89PNG")
+    assert execution.stdout == "<Figure size 300x200 with 1 Axes>\n"
+    assert (await run(session, "1")).images == ()
+
+
+async def test_too_many_figures_are_left_out(session: Session) -> None:
+    code = "import matplotlib.pyplot as plt\nfor _ in range(12): plt.figure(figsize=(1, 1)); plt.plot([1])"
+    assert len((await run(session, code, timeout=60)).images) == 8
+
+
+async def test_a_warning_names_the_cell_and_no_path(session: Session) -> None:
+    execution = await run(session, "import warnings\nwarnings.warn('w')")
+    assert execution.stderr == "<cell 1>:2: UserWarning: w\n  warnings.warn('w')\n"
+
+
+async def test_the_source_of_what_a_cell_defines_is_known(session: Session) -> None:
+    assert await value(session, "import inspect\ndef g(): return 5\ninspect.getsource(g)") == repr(
+        "def g(): return 5\n"
+    )
+
+
+@pytest.mark.parametrize("code", [" x = 1\nprint(x)", "   x = 1\n   print(x)", "    x = 1\nprint(x)"])
+async def test_an_indented_first_line_is_forgiven(session: Session, code: str) -> None:
+    assert (await run(session, code)).stdout == "1\n"
+
+
+async def test_a_deep_recursion_is_told_briefly(session: Session) -> None:
+    execution = await run(session, "def f(a):\n    return f(a)\nf(1)")
+    assert execution.error is not None
+    assert len(execution.error.traceback) < 5000
+    assert "f(1)" in execution.error.traceback
+
+
+async def test_what_child_processes_write_keeps_its_place(session: Session) -> None:
+    code = "import os\nfor i in range(5):\n    print('a', i, flush=True)\n    os.system(f'echo b {i}')"
+    execution = await run(session, f"{code}\nNone")
+    assert execution.stdout == "".join(f"a {i}\nb {i}\n" for i in range(5))
+
+
+async def test_what_forked_children_print_is_seen(session: Session) -> None:
+    code = "import multiprocessing as m\np = m.Process(target=print, args=('child',))\np.start(); p.join()"
+    assert (await run(session, f"{code}\nprint('parent')")).stdout == "child\nparent\n"
+
+
+async def test_processes_in_a_pool_work(session: Session) -> None:
+    code = "from multiprocessing import Pool\nwith Pool(2) as p: r = p.map(abs, range(-3, 0))\nr"
+    assert await value(session, code) == "[3, 2, 1]"
+
+
+async def test_sessions_draw_different_random_numbers(sandbox: Sandbox) -> None:
+    draw = "import random, numpy as np\n(random.random(), np.random.random())"
+    first, second = await asyncio.gather(sandbox.session(), sandbox.session())
+    assert await value(first, draw) != await value(second, draw)
+    await asyncio.gather(first.close(), second.close())
+
+
+async def test_the_load_is_told(sandbox: Sandbox) -> None:
+    before = await sandbox.load()
+    session = await sandbox.session()
+    after = await sandbox.load()
+    assert after.sessions - after.ready > before.sessions - before.ready
+    assert after.processes > 0
+    assert after.resident_bytes > 10**7
+    await session.close()
+
+
+async def test_closing_while_a_cell_runs_ends_it(sandbox: Sandbox) -> None:
+    session = await sandbox.session()
+    running = asyncio.create_task(run(session, "while True: pass", timeout=60))
+    await asyncio.sleep(0.3)
+    await session.close()
+    with pytest.raises(SandboxLost, match="closed"):
+        await running
 
 
 # -- floods ------------------------------------------------------------------------------------------

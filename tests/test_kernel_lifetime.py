@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 from pathlib import Path
 
 import docker
+import docker.errors
+import docker.models.containers
 import pytest
 
-from tir_agent.errors import BaseImageUnavailable, SandboxError, SandboxLost, SandboxUnavailable
+from tir_agent.errors import (
+    BaseImageUnavailable,
+    SandboxError,
+    SandboxLost,
+    SandboxUnavailable,
+    UsageError,
+)
 from tir_agent.kernel import choice, image
 from tir_agent.kernel.choice import open_sandbox
+from tir_agent.kernel.docker import sweep_containers
 from tir_agent.kernel.owner import Owner
-from tir_agent.settings import KernelChoice
+from tir_agent.kernel.sandbox import JailSandbox
+from tir_agent.settings import Isolation, KernelChoice
+from tir_agent.trajectory import ExecutionStatus, Verdict
 
-from conftest import BACKENDS, BUBBLEWRAP, DOCKER, LIMITS, NAMES, Backend, missing, open_backend
+from conftest import (
+    BACKENDS,
+    BUBBLEWRAP,
+    CONTAINER,
+    DOCKER,
+    LIMITS,
+    LOCAL,
+    NAMES,
+    Backend,
+    missing,
+    open_backend,
+)
 
 HOST = Path(__file__).parent / "sandbox_host.py"
 
@@ -66,26 +89,150 @@ def _owner_of(path: Path) -> Owner:
     return owner
 
 
-async def test_a_killed_container_is_a_lost_sandbox() -> None:
-    sandbox = await open_backend(DOCKER)
-    session = await sandbox.session()
-    running = asyncio.create_task(session.execute("import time; time.sleep(60)", timeout=60))
-    await asyncio.sleep(0.5)
-    client = docker.from_env()
+def own_containers(client: docker.DockerClient) -> list[docker.models.containers.Container]:
+    """Of this process, the newest first."""
     own = [
         container
         for container in client.containers.list(filters={"label": "tir-agent.owner"})
         if container.labels["tir-agent.owner"] == Owner.this().label()
     ]
-    newest = max(own, key=lambda container: container.attrs["Created"])
-    newest.kill()
+    return sorted(own, key=lambda container: str(container.attrs["Created"]), reverse=True)
+
+
+async def test_a_killed_container_loses_its_sessions_and_is_replaced() -> None:
+    said: list[str] = []
+    await (await open_backend(DOCKER)).close()
+    async with await open_sandbox(KernelChoice.DOCKER, LIMITS, deviate=said.append) as sandbox:
+        session = await sandbox.session()
+        running = asyncio.create_task(session.execute("import time; time.sleep(60)", timeout=60))
+        await asyncio.sleep(0.5)
+        with contextlib.closing(docker.from_env()) as client:
+            own_containers(client)[0].kill()
+        with pytest.raises(SandboxLost):
+            await running
+        with pytest.raises(SandboxLost):
+            await session.execute("1", timeout=20)
+        await session.close()
+        fresh = await sandbox.session()
+        assert (await fresh.execute("6 * 7", timeout=60)).result == "42"
+        assert said == ["The sandbox had ended by itself and was started again"]
+        assert (await sandbox.load()).restarts == 1
+        assert (await sandbox.grade("1", "1", timeout=30)).verdict is Verdict.CORRECT
+
+
+@pytest.mark.parametrize("backend", [DOCKER, BUBBLEWRAP, LOCAL], ids=NAMES.get)
+@pytest.mark.parametrize("victim", ["forkserver", "janitor"])
+async def test_a_dead_fork_server_is_noticed_and_replaced(backend: Backend, victim: str) -> None:
+    others = fork_servers()
+    async with await open_backend(backend) as sandbox:
+        await (await sandbox.session()).close()
+        # The janitor is forked from the server, and so comes after it.
+        server, janitor = sorted(fork_servers() - others)
+        os.kill(server if victim == "forkserver" else janitor, signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        session = await sandbox.session()
+        assert (await session.execute("6 * 7", timeout=60)).result == "42"
+        assert (await sandbox.load()).restarts == 1
+
+
+def fork_servers() -> set[int]:
+    """Processes of root that run the fork server's program: the server itself, and its janitor."""
+    found = set()
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            command = (folder / "cmdline").read_bytes().split(b"\0")
+            program = b"/".join(command[1:2]).endswith(b"forkserver.py")
+            if program and folder.stat().st_uid == os.getuid():
+                found.add(int(folder.name))
+    return found
+
+
+async def test_what_a_dead_host_left_is_swept_and_nothing_else() -> None:
+    await (await open_backend(DOCKER)).close()
+    client = docker.from_env()
+    this = Owner.this()
+    owners = {
+        "of nobody": Owner(this.boot, this.pid, this.started - 1).label(),
+        "of another machine": Owner("elsewhere", this.pid, this.started - 1).label(),
+        "of a live process": this.label(),
+        "of something else": "not ours",
+    }
+    made = {
+        name: client.containers.create(
+            image.tag(), labels={"tir-agent.owner": label}, name=f"tir-test-{os.getpid()}-{number}"
+        )
+        for number, (name, label) in enumerate(owners.items())
+    }
+    try:
+        sweep_containers(client)
+        left = {container.id for container in client.containers.list(all=True)}
+        assert {name for name, container in made.items() if container.id in left} == {
+            "of another machine",
+            "of a live process",
+            "of something else",
+        }
+    finally:
+        for container in made.values():
+            with contextlib.suppress(docker.errors.NotFound):
+                container.remove(force=True)
+        client.close()
+
+
+async def test_sessions_are_kept_ready_and_no_more_than_asked_for() -> None:
+    await (await open_backend(DOCKER)).close()
+    async with await open_sandbox(KernelChoice.DOCKER, LIMITS, pool=3) as sandbox:
+        assert await settled(sandbox) == (3, 3)
+        sessions = [await sandbox.session() for _ in range(2)]
+        assert await settled(sandbox) == (5, 3)
+        for session in sessions:
+            await session.execute("a = 1", timeout=20)
+            await session.close()
+        assert (await (await sandbox.session()).execute("a", timeout=20)).status is ExecutionStatus.ERROR
+        assert await settled(sandbox) == (4, 3)
+
+
+async def settled(sandbox: JailSandbox) -> tuple[int, int]:
+    """How many sessions there are, and how many are ready, when the pool is full again."""
+    for _ in range(100):
+        load = await sandbox.load()
+        if load.ready == 3:
+            break
+        await asyncio.sleep(0.1)
+    return load.sessions, load.ready
+
+
+async def test_a_container_each_ends_with_its_session() -> None:
+    async with await open_backend(CONTAINER) as sandbox:
+        client = docker.from_env()
+        session = await sandbox.session()
+        (born,) = await session.branch()
+        count = len(own_containers(client))
+        await session.close()
+        assert (await born.execute("6 * 7", timeout=30)).result == "42"
+        await born.close()
+        await asyncio.sleep(0.2)
+        assert len(own_containers(client)) <= count
+        load = await sandbox.load()
+        assert load.jails <= 1 + 2
+    assert own_containers(client) == []
     client.close()
-    with pytest.raises(SandboxLost):
-        await running
-    with pytest.raises(SandboxLost):
-        await sandbox.session()
-    await session.close()
-    await sandbox.close()
+
+
+async def test_a_runtime_that_the_engine_does_not_know_is_a_sentence() -> None:
+    await (await open_backend(DOCKER)).close()
+    with pytest.raises(SandboxUnavailable, match="no-such-runtime") as caught:
+        await open_sandbox(KernelChoice.DOCKER, LIMITS, runtime="no-such-runtime")
+    assert "\n" not in caught.value.message
+    async with await open_sandbox(KernelChoice.DOCKER, LIMITS, runtime="runc") as sandbox:
+        assert (await (await sandbox.session()).execute("6 * 7", timeout=30)).result == "42"
+
+
+@pytest.mark.parametrize("kernel", [KernelChoice.BUBBLEWRAP, KernelChoice.LOCAL])
+async def test_a_runtime_is_an_option_of_dockers(kernel: KernelChoice) -> None:
+    with pytest.raises(UsageError, match="runtime"):
+        await open_sandbox(kernel, LIMITS, runtime="runc")
+    with pytest.raises(UsageError, match="isolates nothing"):
+        await open_sandbox(KernelChoice.LOCAL, LIMITS, isolation=Isolation.CONTAINER)
 
 
 async def test_a_container_is_hardened() -> None:

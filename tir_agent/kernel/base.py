@@ -142,11 +142,7 @@ class Sandbox(Protocol):
         """
 
     async def load(self) -> Load:
-        """How much is going on.
-
-        Raises:
-            SandboxLost: the sandbox went away.
-        """
+        """How much is going on."""
 
     async def close(self) -> None:
         """End every session and the jail. Idempotent."""

@@ -117,6 +117,11 @@ class Control:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the fork server has said hello and not gone since."""
+        return self.lost is None and self._hello is not None and self._hello.done()
+
     async def listen(self) -> None:
         """Bind the control socket. No user code runs yet, so any process that reaches it is the server."""
         loop = asyncio.get_running_loop()

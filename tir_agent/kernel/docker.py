@@ -61,7 +61,11 @@ class DockerLauncher:
         try:
             self._container = await asyncio.to_thread(self._run, folder)
         except _EngineError as error:
-            raise SandboxUnavailable(f"Docker cannot start the sandbox: {error}") from None
+            reason = error.explanation if isinstance(error, docker.errors.APIError) else str(error)
+            raise SandboxUnavailable(
+                f"Docker cannot start the sandbox: {reason}",
+                hint="docker info lists the runtimes that the engine knows" if self._runtime else None,
+            ) from None
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._watching = asyncio.create_task(self._watch(ended))
         return ended

@@ -97,6 +97,11 @@ class Jail:
         return self._control.lost
 
     @property
+    def is_up(self) -> bool:
+        """Whether its fork server is warm, and still there."""
+        return self._control.is_connected
+
+    @property
     def one_session(self) -> bool:
         """Whether it is for one session and its branches, with which it ends."""
         return self._launcher.one_session

@@ -8,6 +8,7 @@ from typing import Self
 
 from tir_agent.errors import SandboxLost, SandboxUnavailable
 from tir_agent.kernel.base import Load, SandboxInfo
+from tir_agent.kernel.control import ServerLoad
 from tir_agent.kernel.jail import Jail, Launcher
 from tir_agent.kernel.pool import Pool
 from tir_agent.kernel.session import JailSession
@@ -70,10 +71,12 @@ class JailSandbox:
         return await (await self._living_jail()).grade(answer, gold, timeout)
 
     async def load(self) -> Load:
-        jails = [jail for jail in (self._jail, *self._own_jails) if jail.lost is None]
-        loads = await asyncio.gather(*(jail.load() for jail in jails))
+        jails = [jail for jail in (self._jail, *self._own_jails) if jail.is_up]
+        answers = await asyncio.gather(*(jail.load() for jail in jails), return_exceptions=True)
+        # A jail that has ended meanwhile has no load.
+        loads = [answer for answer in answers if isinstance(answer, ServerLoad)]
         return Load(
-            jails=len(jails),
+            jails=len(loads),
             sessions=sum(load.sessions for load in loads),
             ready=len(self._pool),
             processes=sum(load.processes for load in loads),
