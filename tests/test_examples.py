@@ -40,3 +40,9 @@ def test_many() -> None:
     trajectories = [Trajectory.model_validate_json(line) for line in done.stdout.splitlines()]
     assert len(trajectories) == 2
     assert all(trajectory.usage.turns > 0 for trajectory in trajectories)
+
+
+@pytest.mark.usefixtures("local_sandbox")
+def test_branching() -> None:
+    done = run("branching.py", "--kernel", "local")
+    assert done.stdout == "left:  5\nright: []\norigin: [2, 3]\nforked after 1 cell\n"
