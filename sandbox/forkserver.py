@@ -34,6 +34,8 @@ from process import Process
 from warden import SECONDS, Warden
 
 _FAREWELL_SECONDS = 5.0
+_NOBODY = 0
+"""Number of an order to the janitor that ends a session's processes, and not the session."""
 
 
 class Server:
@@ -83,7 +85,7 @@ class Server:
                         os.read(self._wakeup, 4096)
                     self._reap()
                 elif key.fileobj is self._janitor:
-                    self._ended(self._ending.pop(self._janitor.done()))
+                    self._ended(self._ending.pop(self._janitor.done(), None))
                 else:
                     self._hear(key.data)
             self._look_after()
@@ -97,10 +99,12 @@ class Server:
         if found is None:
             return
         user, reason = found
-        for process in self._processes.values():
-            if process.identity.uid == user:
-                process.verdict = reason
-                process.signal(signal.SIGKILL)
+        guilty = [process for process in self._processes.values() if process.identity.uid == user]
+        for process in guilty:
+            process.verdict = reason
+        for process in guilty[:1]:
+            # The kernels are the user's too; the host hears of their end.
+            self._janitor.order(_NOBODY, process.identity, process.pid, last=True)
 
     def shut_down(self) -> None:
         """Kill and clean up everything. In a container or under bubblewrap the jail's end does so too."""
@@ -109,7 +113,7 @@ class Server:
         deadline = time.monotonic() + _FAREWELL_SECONDS
         while self._ending and (left := deadline - time.monotonic()) > 0:
             if select.select([self._janitor], [], [], left)[0]:
-                self._ended(self._ending.pop(self._janitor.done()))
+                self._ended(self._ending.pop(self._janitor.done(), None))
         self._selector.close()
 
     def _read_control(self) -> bool:
@@ -228,7 +232,9 @@ class Server:
         self._ending[process.number] = process
         self._janitor.order(process.number, process.identity, process.pid, last=process.ends_user)
 
-    def _ended(self, process: Process) -> None:
+    def _ended(self, process: Process | None) -> None:
+        if process is None:
+            return
         if not process.ends_user and self._identities.is_last(process.identity):
             # The others have ended meanwhile: nobody is left to end what escaped from all of them.
             self._end(process)

@@ -71,7 +71,7 @@ def _bubblewrap(cache: Path | None) -> list[Check]:
 async def _cell(choice: KernelChoice, cache: Path | None) -> Check:
     start = time.monotonic()
     try:
-        async with await open_sandbox(choice, Limits(), cache=cache) as sandbox:
+        async with await open_sandbox(choice, Limits(), pool=0, cache=cache) as sandbox:
             session = await sandbox.session()
             execution = await session.execute(_CODE, timeout=30)
             await session.close()

@@ -73,8 +73,11 @@ class KernelProcess:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 return process, await channel.prepared
-        except TimeoutError:
-            raise SandboxLost("The sandbox does not answer") from None
+        except BaseException as error:
+            await process.end()
+            if isinstance(error, TimeoutError):
+                raise SandboxLost("The sandbox does not answer") from None
+            raise
 
     @property
     def folder(self) -> Path:

@@ -136,14 +136,14 @@ class JailSession:
     async def _fork(self, n: int, seeds: Sequence[int] | None, branches: list[JailSession]) -> str | None:
         """Fork the live kernel into `branches`; returns why it cannot be, where it cannot."""
         process, _ = self._open()
-        prepared = [await KernelProcess.prepare_branch(process) for _ in range(n)]
-        born: list[KernelProcess] = [branch for branch, _ in prepared]
         each: Sequence[int | None] = seeds or [None] * n
+        born: list[KernelProcess] = []
         try:
-            fields = [
-                {"sockets": at.sockets, "home": at.home, "mark": at.mark, "key": branch.key, "seed": seed}
-                for (branch, at), seed in zip(prepared, each, strict=True)
-            ]
+            fields = []
+            for seed in each:
+                branch, at = await KernelProcess.prepare_branch(process)
+                born.append(branch)
+                fields.append({**at.model_dump(), "key": branch.key, "seed": seed})
             reply = await self._ask("tir_branch_request", {"branches": fields})
             if reply.get("status") != "ok":
                 return str(reply.get("reason", "the kernel refused"))[:500]
