@@ -91,6 +91,9 @@ class CappedStream(OutStream):  # type: ignore[misc]
         self._io_loop = channels.iopub_thread.io_loop
         self._renew()
         self._fid, writable = os.pipe()
+        self._owner = threading.get_ident()
+        self._unread = select.poll()
+        self._unread.register(self._fid, select.POLLIN)
         os.dup2(writable, self._descriptor)
         os.close(writable)
         # What `fileno()` tells.
@@ -126,8 +129,9 @@ class CappedStream(OutStream):  # type: ignore[misc]
             with contextlib.suppress(OSError):
                 os.write(self._descriptor, string.encode("utf-8", "backslashreplace"))
         else:
-            # What a child process has written before comes before.
-            self._drain(_PRINT_SECONDS)
+            if threading.get_ident() == self._owner:
+                # What a child process has written before comes before.
+                self._drain(_PRINT_SECONDS)
             self._send(string)
         return len(string)
 
@@ -186,17 +190,13 @@ class CappedStream(OutStream):  # type: ignore[misc]
 
     def _drain(self, seconds: float) -> None:
         """Wait until the thread has read what was written to the file descriptor itself."""
-        deadline = time.monotonic() + seconds
-        while _is_readable(self._fid) and time.monotonic() < deadline:
-            time.sleep(0.0005)
-        if self._reading.acquire(timeout=seconds):
-            self._reading.release()
-
-
-def _is_readable(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+        if self._unread.poll(0):
+            deadline = time.monotonic() + seconds
+            while self._unread.poll(0) and time.monotonic() < deadline:
+                time.sleep(0.0005)
+        # The thread has read it; while it passes it on, it holds the lock.
+        with self._reading:
+            pass
 
 
 def capped() -> list[CappedStream]:

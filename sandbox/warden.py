@@ -11,9 +11,9 @@ import os
 from collections import Counter
 from pathlib import Path
 
-SECONDS = 0.5
+SECONDS = 0.2
 """Between two looks."""
-_FULL = 0.85
+_FULL = 0.75
 _SCARCE = 0.05
 """Of the machine's memory, where the jail has no limit of its own."""
 _CGROUP_1 = Path("/sys/fs/cgroup/memory")

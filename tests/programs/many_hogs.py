@@ -4,6 +4,7 @@ import os
 import time
 
 for _ in range(12):
+    time.sleep(0.1)
     if os.fork() == 0:
         block = bytearray(120 * 2**20)
         for place in range(0, len(block), 4096):
