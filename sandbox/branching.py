@@ -79,8 +79,10 @@ def obstacle(machinery: Machinery, loop: asyncio.AbstractEventLoop) -> str | Non
     return None
 
 
-def fork(branches: list[Branch], machinery: Machinery) -> Branch | None:
+def fork(branches: list[Branch], machinery: Machinery, home: Path) -> Branch | None:
     """Fork once for each of `branches`. Returns None here, and in each child what it is now.
+
+    `home` is the folder of this session, of which each branch gets a copy.
 
     Raises:
         OSError: not all could be forked. Those that could go on, and are the fork server's to end.
@@ -98,11 +100,11 @@ def fork(branches: list[Branch], machinery: Machinery) -> Branch | None:
                 os._exit(0)
         except OSError:
             os._exit(1)
-        return _become(branch, machinery, numbers)
+        return _become(branch, machinery, home, numbers)
     return None
 
 
-def _become(branch: Branch, machinery: Machinery, numbers: Any) -> Branch:
+def _become(branch: Branch, machinery: Machinery, old: Path, numbers: Any) -> Branch:
     report = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         os.setsid()
@@ -111,7 +113,7 @@ def _become(branch: Branch, machinery: Machinery, numbers: Any) -> Branch:
             if descriptor >= _STANDARD:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
-        old, new = Path(os.environ["HOME"]), Path(branch.home)
+        new = Path(branch.home)
         shutil.copytree(old, new, symlinks=True, dirs_exist_ok=True)
         _open_anew(old, new)
         _move(old, new, branch.mark)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jupyter_client.session import Session
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
+_SETTLE_SECONDS = 5.0
 SHELL, IOPUB, STDIN, CONTROL, HEARTBEAT = range(1, 6)
 """Each socket is PREFIX-NUMBER; the host uses the same numbers."""
 
@@ -46,6 +48,16 @@ class Channels:
             self.control_thread.start()
             Heartbeat(zmq.Context(), ("ipc", str(prefix), HEARTBEAT)).start()
         self.iopub_thread.start()
+
+    def settle(self) -> None:
+        """Wait until everything that has been published so far is sent.
+
+        A subscription that comes while the thread sends can go unnoticed until it sends again, and the
+        greeting with it that the host waits for.
+        """
+        sent = threading.Event()
+        self.iopub_thread.schedule(sent.set)
+        sent.wait(_SETTLE_SECONDS)
 
     def _bind(self, kind: int, number: int) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = self._context.socket(kind)

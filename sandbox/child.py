@@ -55,7 +55,7 @@ def run_kernel(who: identity.Identity, sockets: Path, request: wire.Open, ready:
     _silence()
     _seed()
     _hide_own_modules()
-    seat = kernel.Seat(sockets, request.key, ready)
+    seat = kernel.Seat(sockets, who.home, request.key, ready)
     kernel.run(ours, seat, output_chars=request.limits.output_chars, rich=request.rich)
 
 

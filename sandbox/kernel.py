@@ -157,6 +157,8 @@ class Seat:
     """Where a kernel listens, and how it says that it does."""
 
     sockets: Path
+    home: Path
+    """The session's folder. The environment names it too, but is the user's to change."""
     key: str
     ready: int
     """File descriptor that gets `wire.BOUND`."""
@@ -167,7 +169,7 @@ def run(kernel: Kernel, seat: Seat, *, output_chars: int, rich: bool) -> NoRetur
     ALLOWANCE.half = output_chars // 2
     shell = kernel.shell
     shell.rich = rich
-    shell.ipython_dir = tempfile.tempdir = os.environ["HOME"]
+    shell.ipython_dir = tempfile.tempdir = str(seat.home)
     shell.history_manager.dir_hist[:] = [str(Path.cwd())]
     sys.path.insert(0, "")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -183,22 +185,26 @@ def run(kernel: Kernel, seat: Seat, *, output_chars: int, rich: bool) -> NoRetur
             streams += [CappedStream(channels, "stdout", 1), CappedStream(channels, "stderr", 2)]
             sys.stdout, sys.stderr = streams
         kernel.attach(channels)
+        channels.settle()
         os.write(seat.ready, wire.BOUND)
         os.close(seat.ready)
-        branch = _serve(kernel, loop)
+        branch = _serve(kernel, loop, seat.home)
         _FORSAKEN.append((loop, channels))
-        seat = Seat(Path(branch.sockets), branch.key, branch.ready)
+        seat = Seat(Path(branch.sockets), Path(branch.home), branch.key, branch.ready)
 
 
-def _serve(kernel: Kernel, loop: asyncio.AbstractEventLoop) -> Branch:
+def _serve(kernel: Kernel, loop: asyncio.AbstractEventLoop, home: Path) -> Branch:
     """Returns in a branch alone."""
     while True:
         try:
             loop.run_forever()
         except KeyboardInterrupt:
             continue
-        if kernel.wanted is None:
+        if kernel._shutdown_message is not None:
             os._exit(0)
+        if kernel.wanted is None:
+            # The user's code stopped the loop, which is not its own.
+            continue
         for _ in range(_ROUNDS):
             loop.call_soon(loop.stop)
             loop.run_forever()
@@ -207,7 +213,7 @@ def _serve(kernel: Kernel, loop: asyncio.AbstractEventLoop) -> Branch:
         refusal = obstacle(machinery, loop)
         if refusal is None:
             try:
-                branch = fork([Branch.parse(fields) for fields in wanted], machinery)
+                branch = fork([Branch.parse(fields) for fields in wanted], machinery, home)
             except OSError as error:
                 refusal = f"the operating system refused to fork: {error.strerror}"
             else:

@@ -20,6 +20,8 @@ from tir_agent.settings import Limits
 __all__ = ["Ground", "KernelProcess"]
 
 _START_SECONDS = 60.0
+# A kernel greets at once. That it does not is rare, and not to be waited for.
+_GREETING_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,7 @@ class KernelProcess:
         client.start_channels(shell=True, iopub=True, stdin=False, hb=False, control=False)  # noqa: S604
         try:
             async with asyncio.timeout(_START_SECONDS):
-                # The kernel greets each subscription.
-                while (await client.get_iopub_msg())["msg_type"] != "iopub_welcome":
-                    pass
+                await _subscribed(client)
         except TimeoutError:
             client.stop_channels()
             raise SandboxLost("The sandbox's kernel does not answer") from None
@@ -159,3 +159,15 @@ class KernelProcess:
     async def end(self) -> None:
         """Kill it with everything it started, and remove what it wrote. Raises nothing."""
         await self._ground.control.close_channel(self._channel)
+
+
+async def _subscribed(client: AsyncKernelClient) -> None:
+    """Until outputs arrive: the kernel greets a subscription, or answers when it is asked."""
+    while True:
+        try:
+            async with asyncio.timeout(_GREETING_SECONDS):
+                # Whatever it is, it has come on that channel.
+                await client.get_iopub_msg()
+                return
+        except TimeoutError:
+            client.kernel_info()
