@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tir_agent.trajectory import Execution, Grade
 
-__all__ = ["Load", "Origin", "Sandbox", "SandboxInfo", "Session", "Start"]
+__all__ = ["Load", "Sandbox", "SandboxInfo", "Session", "SessionOrigin", "Start"]
 
 
 class _Facts(BaseModel):
@@ -58,7 +58,7 @@ class Start(StrEnum):
     """The cells of another session were run once more, and gave the same outputs."""
 
 
-class Origin(_Facts):
+class SessionOrigin(_Facts):
     """Where a session comes from, for the record."""
 
     start: Start = Start.FRESH
@@ -72,7 +72,7 @@ class Session(Protocol):
     """One live kernel with its own state. Not for concurrent use, but for `interrupt` and `close`."""
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> SessionOrigin:
         """Where its first state came from."""
 
     async def execute(self, code: str, *, timeout: float) -> Execution:

@@ -14,7 +14,7 @@ import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 
 from tir_agent.errors import BranchRefused, SandboxLost
-from tir_agent.kernel.base import Origin, Start
+from tir_agent.kernel.base import SessionOrigin, Start
 from tir_agent.kernel.cell import collect, request
 from tir_agent.kernel.outputs import Outputs
 from tir_agent.kernel.prefix import Prefix
@@ -33,9 +33,11 @@ _CLOSED = "The session is closed"
 class JailSession:
     """Its kernel is replaced when it dies or cannot be interrupted."""
 
-    def __init__(self, ground: Ground, origin: Origin | None = None, prefix: Prefix | None = None) -> None:
+    def __init__(
+        self, ground: Ground, origin: SessionOrigin | None = None, prefix: Prefix | None = None
+    ) -> None:
         self._ground = ground
-        self.origin = origin or Origin()
+        self.origin = origin or SessionOrigin()
         self.on_close: Callable[[JailSession], Awaitable[None]] | None = None
         self.on_open: Callable[[JailSession], None] = lambda session: None
         """Called with each branch."""
@@ -147,7 +149,7 @@ class JailSession:
             reply = await self._ask("tir_branch_request", {"branches": fields})
             if reply.get("status") != "ok":
                 return str(reply.get("reason", "the kernel refused"))[:500]
-            origin = Origin(start=Start.FORKED, cells=len(self._prefix))
+            origin = SessionOrigin(start=Start.FORKED, cells=len(self._prefix))
             for branch in list(born):
                 await branch.wait_until_bound()
                 session = JailSession(self._ground, origin, self._prefix.copy())
@@ -162,7 +164,7 @@ class JailSession:
 
     async def _replay(self, reason: str, seed: int | None) -> JailSession:
         """A fresh session that has run the same cells, with the same outputs."""
-        origin = Origin(start=Start.REPLAYED, cells=len(self._prefix), reason=reason)
+        origin = SessionOrigin(start=Start.REPLAYED, cells=len(self._prefix), reason=reason)
         session = JailSession(self._ground, origin)
         try:
             await session.start()
