@@ -37,7 +37,10 @@ def install(
     if not spec.is_valid_name(name):
         raise UsageError(f"{name!r} is no name for a kernel", hint="Letters, digits, '.', '_' and '-' are")
     if isolation is Isolation.CONTAINER and kernel is KernelChoice.LOCAL:
-        raise UsageError("The local kernel isolates nothing", hint="Use --kernel docker or bubblewrap")
+        raise UsageError(
+            "The local kernel isolates nothing, so it has no containers",
+            hint="Use --kernel docker or bubblewrap",
+        )
     where = spec.install(name, kernel, isolation, prefix)
     say(f"installed as {name} in {where}", "green")
     say(f"jupyter lab lists it; or: jupyter execute --kernel_name={name} notebook.ipynb")

@@ -63,7 +63,10 @@ async def open_sandbox(
     if runtime is not None and choice in {KernelChoice.BUBBLEWRAP, KernelChoice.LOCAL}:
         raise UsageError(f"A runtime is an option of Docker's, and the kernel is {choice}")
     if isolation is Isolation.CONTAINER and choice is KernelChoice.LOCAL:
-        raise UsageError("The local kernel isolates nothing", hint="Use --kernel docker or bubblewrap")
+        raise UsageError(
+            "The local kernel isolates nothing, so it has no containers",
+            hint="Use --kernel docker or bubblewrap",
+        )
     await asyncio.to_thread(sweep_folders)
     plan = _Plan(limits, isolation, runtime, pool, progress, deviate, cache)
     match choice:
