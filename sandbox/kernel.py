@@ -18,6 +18,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, NoReturn
 
 import wire
@@ -112,16 +113,17 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         }
 
     def _names(self) -> dict[str, str]:
-        """The user's names, and the types of what they stand for."""
+        """The user's names, and the types of what they stand for: imported functions and classes last."""
         shell = self.shell
-        names = [
-            name
-            for name in list(shell.user_ns)
+        values = {
+            name: value
+            for name, value in list(shell.user_ns.items())
             if type(name) is str and not name.startswith("_") and name not in shell.user_ns_hidden
-        ]
+        }
+        # `from sympy import *` alone brings more names than are told.
+        names = sorted(values, key=lambda name: _is_imported(values[name]))
         return {
-            encodable(name[:100]): encodable(type(shell.user_ns[name]).__name__[:100])
-            for name in names[:_MAX_NAMES]
+            encodable(name[:100]): encodable(type(values[name]).__name__[:100]) for name in names[:_MAX_NAMES]
         }
 
     def raw_input(self, prompt: object = "") -> Any:
@@ -150,6 +152,16 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         content = {"status": "ok"} if refusal is None else {"status": "refused", "reason": refusal}
         self.session.send(stream, "tir_branch_reply", content, parent, ident=ident)
         stream.flush()
+
+
+def _is_imported(value: object) -> bool:
+    try:
+        if isinstance(value, type):
+            return bool(type.__getattribute__(value, "__module__") != "__main__")
+        return isinstance(value, FunctionType | BuiltinFunctionType) and value.__module__ != "__main__"
+    except Exception:
+        # The user's own class, and its own way to answer.
+        return False
 
 
 @dataclass(frozen=True)

@@ -230,9 +230,25 @@ async def test_a_closed_session_has_no_branches(sandbox: Sandbox) -> None:
         await session.branch()
 
 
-async def test_as_many_seeds_as_branches(session: Session) -> None:
+async def test_what_is_asked_for_must_make_sense(session: Session) -> None:
     with pytest.raises(ValueError, match="2 branches with 1 seeds"):
         await session.branch(2, seeds=[1])
+    with pytest.raises(ValueError, match="at least one"):
+        await session.branch(0)
+    with pytest.raises(TypeError, match="integers"):
+        await session.branch(1, seeds=["a"])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="time-out of -1"):
+        await session.execute("1", timeout=-1)
+
+
+async def test_no_more_branches_than_the_limit(session: Session) -> None:
+    (born,) = await session.branch(1)
+    with pytest.raises(BranchRefused, match="may have 64 branches at a time, and 1 are open"):
+        await session.branch(64)
+    with pytest.raises(BranchRefused, match="64 branches"):
+        await born.branch(64)
+    await close(born)
+    assert await value(session, "6 * 7") == "42"
 
 
 async def test_a_branch_of_a_session_that_has_filled_its_memory(session: Session) -> None:

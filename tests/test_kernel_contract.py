@@ -233,6 +233,14 @@ async def test_the_names_and_types_of_the_users_variables(session: Session) -> N
     assert "x" not in session.names()
 
 
+async def test_own_names_come_before_imported_ones(session: Session) -> None:
+    await run(session, "from sympy import *\nmine = symbols('mine')\ndef own(): pass\nclass Own: pass")
+    names = session.names()
+    assert len(names) == 100
+    assert {"mine", "own", "Own"} <= names.keys()
+    assert "solve" not in names
+
+
 async def test_a_restart_forgets_everything(session: Session) -> None:
     await run(session, "a = 1\nopen('f', 'w').write('x')")
     await session.restart()

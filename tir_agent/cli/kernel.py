@@ -28,6 +28,9 @@ def install(
     isolation: Annotated[
         Isolation, typer.Option(help="What a notebook shares with others.")
     ] = Isolation.SESSION,
+    runtime: Annotated[
+        str | None, typer.Option(help="OCI runtime for Docker, e.g. runsc [default: the engine's own]")
+    ] = None,
     name: Annotated[str, typer.Option(help="What notebooks call the kernel.")] = spec.NAME,
     prefix: Annotated[
         Path | None, typer.Option(help="Install below this folder [default: for this user].")
@@ -41,6 +44,12 @@ def install(
             "The local kernel isolates nothing, so it has no containers",
             hint="Use --kernel docker or bubblewrap",
         )
-    where = spec.install(name, kernel, isolation, prefix)
-    say(f"installed as {name} in {where}", "green")
-    say(f"jupyter lab lists it; or: jupyter execute --kernel_name={name} notebook.ipynb")
+    if runtime is not None and kernel in {KernelChoice.BUBBLEWRAP, KernelChoice.LOCAL}:
+        raise UsageError(f"A runtime is an option of Docker's, and the kernel is {kernel}")
+    where = spec.install(name, kernel, isolation, prefix, runtime)
+    if kernel is KernelChoice.LOCAL:
+        say("Notebooks with this kernel run on this machine without any isolation", "yellow")
+    say(f"installed as {where.name} in {where}", "green")
+    if prefix is not None:
+        say(f"Jupyter finds it with JUPYTER_PATH={where.parent.parent}, or if that is where it looks anyway")
+    say(f"jupyter lab lists it; or: jupyter execute --kernel_name={where.name} notebook.ipynb")

@@ -26,6 +26,7 @@ class Kind:
 
     kernel: KernelChoice
     isolation: Isolation
+    runtime: str | None
     limits: Limits
 
 
@@ -69,7 +70,7 @@ class Background:
         async with shared.lock:
             if shared.sandbox is None:
                 shared.sandbox = await open_sandbox(
-                    kind.kernel, kind.limits, isolation=kind.isolation, pool=0
+                    kind.kernel, kind.limits, isolation=kind.isolation, runtime=kind.runtime, pool=0
                 )
             shared.users += 1
             return shared.sandbox

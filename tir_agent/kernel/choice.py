@@ -60,6 +60,7 @@ async def open_sandbox(
         SandboxUnavailable: it cannot be started; says what to install.
         UsageError: this combination does not exist.
     """
+    choice, isolation = KernelChoice(choice), Isolation(isolation)
     if runtime is not None and choice in {KernelChoice.BUBBLEWRAP, KernelChoice.LOCAL}:
         raise UsageError(f"A runtime is an option of Docker's, and the kernel is {choice}")
     if isolation is Isolation.CONTAINER and choice is KernelChoice.LOCAL:

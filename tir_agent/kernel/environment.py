@@ -66,7 +66,7 @@ def ensure(
         return environment
     try:
         environment.folder.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(environment.folder.with_suffix(".lock")):
+        with _lock(environment.folder.with_name(f"{environment.folder.name}.lock")):
             if not is_ready(environment):
                 shutil.rmtree(environment.folder, ignore_errors=True)
                 _make(environment, progress)

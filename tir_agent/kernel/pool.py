@@ -17,6 +17,8 @@ class Pool:
     """Keeps at most `size` sessions ready. One is replaced as soon as it is taken, one at a time."""
 
     def __init__(self, make: Callable[[], Awaitable[JailSession]], size: int) -> None:
+        if size < 0:
+            raise ValueError(f"a pool of {size} sessions")
         self._make = make
         self._size = size
         self._ready: deque[JailSession] = deque()

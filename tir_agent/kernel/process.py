@@ -45,15 +45,18 @@ class KernelProcess:
         self.ended: asyncio.Future[int] = channel.exited
 
     @classmethod
-    async def start(cls, ground: Ground, *, key: str | None = None, rich: bool = False) -> KernelProcess:
+    async def start(
+        cls, ground: Ground, *, folder: str | None = None, key: str | None = None, rich: bool = False
+    ) -> KernelProcess:
         """Fork a kernel; returns when its sockets are bound.
 
-        Its messages are signed with `key`, or one of its own. A `rich` one is for notebooks.
+        Its sockets are in `folder`, its messages signed with `key`, or it has its own. A `rich` one is for
+        notebooks.
 
         Raises:
             SandboxLost: the jail went away, or no kernel came up within a minute.
         """
-        folder, key = secrets.token_hex(8), key or secrets.token_hex(32)
+        folder, key = folder or secrets.token_hex(8), key or secrets.token_hex(32)
         channel = ground.control.open(
             folder, key, ground.limits, count_processes=ground.count_processes, rich=rich
         )

@@ -8,6 +8,7 @@ session, with all forms of what it shows, `input()`, and a heartbeat.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import signal
 from typing import Any
 
@@ -34,11 +35,15 @@ class JailProvisioner(KernelProvisionerBase):
         config=True
     )
 
+    runtime = Unicode("", help="OCI runtime that Docker starts containers with.").tag(config=True)
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._process: KernelProcess | None = None
         self._jail: Jail | None = None
         self._using: Kind | None = None
+        # A client stays connected when the kernel is restarted: the sockets keep their names.
+        self._folder = secrets.token_hex(8)
 
     @property
     def has_process(self) -> bool:
@@ -62,11 +67,11 @@ class JailProvisioner(KernelProvisionerBase):
     async def _launch(self, key: str | None) -> KernelProcess:
         if self._jail is None or self._jail.lost is not None:
             await self._leave()
-            kind = Kind(KernelChoice(self.kernel), Isolation(self.isolation), Limits())
+            kind = Kind(KernelChoice(self.kernel), Isolation(self.isolation), self.runtime or None, Limits())
             sandbox = await self._background.acquire(kind)
             self._using = kind
             self._jail = await sandbox.own_jail()
-        return await KernelProcess.start(self._jail.ground, key=key, rich=True)
+        return await KernelProcess.start(self._jail.ground, folder=self._folder, key=key, rich=True)
 
     async def poll(self) -> int | None:
         if self._process is None:

@@ -47,6 +47,8 @@ class JailSession:
         self._closed = False
         self._names: Mapping[str, str] = {}
         self._prefix = prefix or Prefix()
+        self._family: set[JailSession] = {self}
+        """This session, its branches, and theirs."""
 
     async def start(self) -> None:
         """Fork a kernel and connect to it; returns when it would run a cell at once.
@@ -63,6 +65,8 @@ class JailSession:
         return not self._closed and process is not None and not process.ended.done()
 
     async def execute(self, code: str, *, timeout: float) -> Execution:
+        if not timeout > 0:
+            raise ValueError(f"a time-out of {timeout} seconds")
         process, client = self._open()
         if refusal := self._refusal(code):
             error = ExecutionError(name="Refused", message=refusal, traceback=refusal)
@@ -117,9 +121,19 @@ class JailSession:
         return dict(self._names)
 
     async def branch(self, n: int = 1, *, seeds: Sequence[int] | None = None) -> tuple[JailSession, ...]:
-        if n < 1 or (seeds is not None and len(seeds) != n):
-            raise ValueError(f"{n} branches with {len(seeds or ())} seeds")
+        if n < 1:
+            raise ValueError(f"{n} branches: there must be at least one")
+        if seeds is not None and len(seeds) != n:
+            raise ValueError(f"{n} branches with {len(seeds)} seeds")
+        if any(not isinstance(seed, int) for seed in seeds or ()):
+            raise TypeError("seeds are integers")
         self._open()
+        limit = self._ground.limits.branches
+        if self._branches + n > limit:
+            raise BranchRefused(
+                f"A session may have {limit} branches at a time, and {self._branches} are open",
+                hint="Limits.branches",
+            )
         refusal = None
         branches: list[JailSession] = []
         try:
@@ -131,9 +145,16 @@ class JailSession:
             await asyncio.gather(*(branch.close() for branch in branches))
             raise
         for branch in branches:
+            branch._family = self._family
+            self._family.add(branch)
             branch.on_close, branch.on_open = self.on_close, self.on_open
             self.on_open(branch)
         return tuple(branches)
+
+    @property
+    def _branches(self) -> int:
+        """How many sessions beside this one are of the same user."""
+        return len(self._family - {self})
 
     async def _fork(self, n: int, seeds: Sequence[int] | None, branches: list[JailSession]) -> str | None:
         """Fork the live kernel into `branches`; returns why it cannot be, where it cannot."""
@@ -201,11 +222,14 @@ class JailSession:
         if self._closed:
             return
         self._closed = True
+        self._family.discard(self)
         await self._end_kernel()
         if self.on_close is not None:
             await self.on_close(self)
 
     def _open(self) -> tuple[KernelProcess, AsyncKernelClient]:
+        if self._ground.control.lost is not None:
+            raise self._ground.control.lost
         if self._closed or self._process is None or self._client is None:
             raise SandboxLost(_CLOSED)
         return self._process, self._client

@@ -24,7 +24,9 @@ def is_valid_name(name: str) -> bool:
     return re.fullmatch(r"[a-zA-Z0-9._-]+", name) is not None
 
 
-def install(name: str, kernel: KernelChoice, isolation: Isolation, prefix: Path | None) -> Path:
+def install(
+    name: str, kernel: KernelChoice, isolation: Isolation, prefix: Path | None, runtime: str | None = None
+) -> Path:
     """Write it below `prefix`, or for the present user; returns its folder. One of that name is replaced.
 
     Raises:
@@ -40,7 +42,7 @@ def install(name: str, kernel: KernelChoice, isolation: Isolation, prefix: Path 
         "metadata": {
             "kernel_provisioner": {
                 "provisioner_name": _PROVISIONER,
-                "config": {"kernel": str(kernel), "isolation": str(isolation)},
+                "config": {"kernel": str(kernel), "isolation": str(isolation), "runtime": runtime or ""},
             }
         },
     }
