@@ -5,7 +5,6 @@ Nothing of a model's is evaluated outside it: an output that is parsed is as muc
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from tir_agent.kernel.base import Sandbox
 from tir_agent.kernel.bubblewrap import BubblewrapLauncher
 from tir_agent.kernel.environment import PythonEnvironment
 from tir_agent.kernel.sandbox import JailSandbox
-from tir_agent.settings import Limits
+from tir_agent.settings import Isolation, Limits
 
 from fidelity_judge import Judged, comparable, judge, pair
 from fidelity_reasons import timed_out_here
@@ -87,6 +86,10 @@ async def replay_older(
         write({**line, "older": folder.name})
         tick()
 
-    launch = functools.partial(BubblewrapLauncher, PythonEnvironment(folder.resolve()))
-    async with await JailSandbox(launch, LIMITS).start() as sandbox:
+    python = PythonEnvironment(folder.resolve())
+
+    def launcher() -> BubblewrapLauncher:
+        return BubblewrapLauncher(python, LIMITS, isolation=Isolation.SESSION)
+
+    async with await JailSandbox(launcher, LIMITS).start() as sandbox:
         await play_all(rows, sandbox, write_older, patience=lambda file, output: seconds, at_once=at_once)
