@@ -189,9 +189,10 @@ def _files(root: Path) -> Census:
         return {}
     census: Census = {}
     for name in ("scratch", "dev/shm"):
-        usage = os.statvfs(root / name)
-        census[f"jail: bytes used in /{name}"] = (usage.f_blocks - usage.f_bfree) * usage.f_frsize
-        census[f"jail: inodes used in /{name}"] = usage.f_files - usage.f_ffree
+        usages = [os.statvfs(folder) for folder in _file_systems(root / name)]
+        used = sum((usage.f_blocks - usage.f_bfree) * usage.f_frsize for usage in usages)
+        census[f"jail: bytes used in /{name}"] = used
+        census[f"jail: inodes used in /{name}"] = sum(usage.f_files - usage.f_ffree for usage in usages)
     temporary = [_or_none(partial(_entries, root / path)) for path in ("tmp", "var/tmp")]
     return {
         **{key: value for key, value in census.items() if key in {quantity.name for quantity in JAIL}},
@@ -201,6 +202,12 @@ def _files(root: Path) -> Census:
         "jail: entries in /tmp and /var/tmp": sum(number or 0 for number in temporary),
         "jail: entries under /run/tir": _entries(root / "run/tir"),
     }
+
+
+def _file_systems(folder: Path) -> list[Path]:
+    """Those mounted in `folder`, one for each session, or else the one that it is on."""
+    here = folder.stat().st_dev
+    return [child for child in folder.iterdir() if child.stat().st_dev != here] or [folder]
 
 
 def _number_in(folder: Path) -> int:
