@@ -228,9 +228,11 @@ class JailSession:
             await self.on_close(self)
 
     def _open(self) -> tuple[KernelProcess, AsyncKernelClient]:
+        if self._closed:
+            raise SandboxLost(_CLOSED)
         if self._ground.control.lost is not None:
             raise self._ground.control.lost
-        if self._closed or self._process is None or self._client is None:
+        if self._process is None or self._client is None:
             raise SandboxLost(_CLOSED)
         return self._process, self._client
 
