@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "Budget",
+    "ConversationForm",
     "Fences",
     "Isolation",
     "KernelChoice",
@@ -18,6 +19,7 @@ __all__ = [
     "ProtocolChoice",
     "RunSettings",
     "Sampling",
+    "Stages",
 ]
 
 
@@ -146,6 +148,32 @@ class ObservationPolicy(Settings):
     """Leave the frames of library code out of tracebacks."""
 
 
+class ConversationForm(StrEnum):
+    """How an output gets into the conversation, and how it is sent."""
+
+    MESSAGES = "messages"
+    """A chat: every output is a message of its own."""
+    PREFILL = "prefill"
+    """A chat: an output is appended to the assistant's message, which the model then continues."""
+    COMPLETION = "completion"
+    """One raw text that grows. No chat template is laid around it; the prompt file writes every mark."""
+
+
+class Stages(Settings):
+    """What is done beside the plain loop. All of it is off unless asked for."""
+
+    verifications: int = Field(default=0, ge=0)
+    """Times, at most, that the model is asked to check its answer with a program before it counts."""
+    critiques: int = Field(default=0, ge=0)
+    """Times that the model is asked, in a conversation apart, what is wrong with its answer."""
+    restarts: int = Field(default=0, ge=0)
+    """Fresh starts of a run that came to its end without having run code."""
+    code_first: bool = False
+    """An answer counts only after code has run without an error."""
+    forced_answer: bool = False
+    """A run that comes to its end without an answer is asked for the rest of "the answer is"."""
+
+
 class RunSettings(Settings):
     """The resolved settings of one run, as they are kept in its trajectory. Holds no secret."""
 
@@ -159,3 +187,4 @@ class RunSettings(Settings):
     sampling: Sampling = Sampling()
     budget: Budget = Budget()
     limits: Limits = Limits()
+    stages: Stages = Stages()

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from tir_agent.messages import Message, Origin, Record, Role, Span
+from tir_agent.messages import Message, Origin, Record, Role, Span, ToolCall
 from tir_agent.settings import RunSettings
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Span",
     "StopReason",
     "Timings",
+    "ToolCall",
     "Trajectory",
     "Turn",
     "Usage",
@@ -80,6 +81,8 @@ class Completion(Record):
     """The stop string that ended the reply, where the server or the client's own check tells."""
     reasoning: str | None = None
     """The separate thinking field of reasoning models, where the server has one."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Functions that the reply calls, where the model was offered some."""
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
     estimated: bool = False
@@ -91,6 +94,11 @@ class Completion(Record):
     """Seconds from the request to the last character, retries included."""
     attempts: int = Field(default=1, ge=1)
     """Requests it took; more than one means that earlier ones failed and were retried."""
+
+    @property
+    def mean_logprob(self) -> float | None:
+        """Of a token, by the natural logarithm; None where the server gave no logprobs, or no token."""
+        return sum(self.logprobs) / len(self.logprobs) if self.logprobs else None
 
 
 class ExecutionStatus(StrEnum):
@@ -154,8 +162,10 @@ class Cell(Record):
 
     code: str
     start: int = Field(ge=0)
-    """Offset of the code's first character in the completion's text."""
+    """Offset of the code's first character in the completion's text; 0 where a tool call holds it."""
     end: int = Field(ge=0)
+    call_id: str | None = None
+    """The tool call that holds the code, where one does."""
     execution: Execution
     shown: str
     """The output as the model saw it: cut, trimmed and explained by the prompt's observation policy."""

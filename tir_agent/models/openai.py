@@ -16,7 +16,9 @@ from typing import Final
 import tenacity
 
 from tir_agent.errors import ModelError, ModelUnavailable
+from tir_agent.messages import Tool
 from tir_agent.models.base import Listener
+from tir_agent.models.capabilities import Capabilities
 from tir_agent.models.connection import Connection
 from tir_agent.models.faults import Passing, dropped
 from tir_agent.models.stream import Reply
@@ -93,6 +95,7 @@ class OpenAIModel:
         sampling: Sampling,
         *,
         stop: Sequence[str] = (),
+        tools: Sequence[Tool] = (),
         timeout: float,
         listener: Listener | None = None,
     ) -> Completion:
@@ -130,6 +133,10 @@ class OpenAIModel:
             ModelRejected: it refuses the key, or has no such list.
         """
         return await self._connection.models(timeout)
+
+    async def capabilities(self) -> Capabilities:
+        """What the server can do."""
+        return Capabilities()
 
     async def describe(self) -> str | None:
         """Who serves the model, with which context window, as far as the server tells."""

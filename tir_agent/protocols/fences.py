@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tir_agent.messages import Tool
 from tir_agent.protocols.base import Action, CodeBlock, Malformed
 from tir_agent.settings import Fences
 from tir_agent.trajectory import Completion, FinishReason
@@ -53,6 +54,7 @@ class FencesProtocol:
     """Code in fenced blocks with one of the chosen languages."""
 
     executes = True
+    tools: tuple[Tool, ...] = ()
 
     def __init__(self, choice: Fences) -> None:
         self._languages = frozenset(language.lower() for language in choice.languages)
