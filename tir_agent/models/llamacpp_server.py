@@ -98,6 +98,9 @@ def _serve(spec: ServerSpec) -> xllamacpp.Server:
     params.offline = True
     params.endpoint_slots = False
     params.cache_ram_mib = _CACHE_MIB
+    # A request that does not say otherwise is sampled as it asks for, and from all tokens.
+    params.sampling.top_k = 0
+    params.sampling.min_p = 0.0
     # Both only cost time here: a warm-up and a search for settings that fit the memory.
     params.warmup = False
     params.fit_params = False
