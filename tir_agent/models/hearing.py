@@ -17,7 +17,7 @@ __all__ = ["Heard", "Questioner"]
 _AT_ONCE: Final = 4
 """Questions under way; more would meet the limits of hosted services."""
 _TRIES: Final = 3
-"""Of a question that the server is too busy for."""
+"""Of a question that the server is too busy for, or on which the connection broke."""
 _ENOUGH: Final = 512
 """Characters after which a reply to a small question is cut: the server ignores its limit."""
 _REFUSALS: Final = frozenset({401, 403})
@@ -99,7 +99,7 @@ class Questioner:
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(self, endpoint: Endpoint, body: dict[str, object]) -> Heard:
-        """Put a question, again where the server is too busy for it.
+        """Put a question, again where that may help.
 
         Raises:
             ModelUnavailable: the server cannot be reached at all.
@@ -112,9 +112,8 @@ class Questioner:
                     heard = await self._ask(endpoint, body)
                 except Passing as passing:
                     heard = Heard(failed=True, error=passing.error)
-                    if not passing.busy or number == _TRIES - 1:
-                        break
-                    await asyncio.sleep(passing.wait or 1.0)
+                    if passing.busy and number < _TRIES - 1:
+                        await asyncio.sleep(passing.wait or 1.0)
                 else:
                     break
         return heard

@@ -21,6 +21,7 @@ from tir_agent.models.base import Listener
 from tir_agent.models.cache import CapabilityCache
 from tir_agent.models.capabilities import Capabilities, Findings, Prefill
 from tir_agent.models.connection import Connection
+from tir_agent.models.context import LLAMACPP
 from tir_agent.models.faults import Passing, dropped
 from tir_agent.models.patience import Patience, failure_of
 from tir_agent.models.probe import probe
@@ -35,7 +36,6 @@ __all__ = ["OPENAI_URL", "OpenAIModel", "Patience"]
 OPENAI_URL: Final = "https://api.openai.com/v1"
 _CLOSING_SECONDS: Final = 5.0
 """How long the rest of a stream may take when the reply itself has ended: only the counts are to come."""
-_LLAMACPP: Final = "llamacpp"
 
 
 class OpenAIModel:
@@ -162,7 +162,7 @@ class OpenAIModel:
             card = next((card for card in cards if card.id == self._name), None)
             parts = [(card or cards[0]).owned_by or "unnamed"] if cards else []
             context = card.context if card else None
-            if parts == [_LLAMACPP]:
+            if parts == [LLAMACPP]:
                 props = await self._connection.props(timeout=3.0)
                 parts += [f"build {props.build_info}"] if props.build_info else []
                 context = context or props.context

@@ -13,6 +13,7 @@ from typing import Final
 from tir_agent.errors import ModelError, ModelRejected, ModelUnavailable
 from tir_agent.models.capabilities import Findings, LimitField, Prefill
 from tir_agent.models.connection import Connection
+from tir_agent.models.context import context_of
 from tir_agent.models.found import Found
 from tir_agent.models.hearing import Heard, Questioner
 from tir_agent.models.questions import (
@@ -40,9 +41,6 @@ _CALL: Final = 64
 """Tokens of a tool call; where the model thinks first, `_THOUGHT`."""
 _THOUGHT: Final = 1024
 _LENGTH: Final = frozenset({"length", "max_tokens"})
-_OLLAMA: Final = "library"
-"""What Ollama says of who owns its models."""
-_LLAMACPP: Final = "llamacpp"
 
 Body = dict[str, object]
 
@@ -243,23 +241,31 @@ class _Probe:
             self._found.system = heard.ok and longer
 
     async def _ask_stop(self) -> None:
-        """A count that went on to its limit ends at a space."""
+        """A count that went on to its limit ends before it."""
         heard = await self._ask(COUNT, {"stop": list(STOPS)})
         if heard.failed:
             return
         ended = heard.ok and heard.finish not in _LENGTH and not heard.cut
-        inside = [stop for stop in STOPS if stop in heard.text[:-1]]
-        if self._first.finish in _LENGTH or inside or not heard.ok:
-            self._found.stop = ended and not inside
+        if self._first.finish in _LENGTH or not ended:
+            self._found.stop = ended
         self._found.stop_text = heard.stop in STOPS
 
     async def _ask_seed(self) -> None:
-        """One seed gives one reply twice, and another seed gives another."""
-        first, again, other = [
-            await self._ask(STORY, {"seed": seed}, temperature=1.0) for seed in (20261, 20261, 7)
-        ]
-        if not (first.failed or again.failed or other.failed):
-            self._found.seed = first.ok and first.said == again.said != other.said
+        """One seed gives one reply twice, and another seed gives another.
+
+        Asked up to three times: a prompt that the server has in its cache may round otherwise, and then
+        the first reply is an exception.
+        """
+        replies: list[Heard] = []
+        for seed in (7, 20261, 20261, 20261):
+            heard = await self._ask(STORY, {"seed": seed}, temperature=1.0)
+            if heard.failed:
+                return
+            if replies and heard.said == replies[-1].said:
+                self._found.seed = len(replies) > 1
+                return
+            replies.append(heard)
+        self._found.seed = False
 
     async def _ask_tokens(self) -> None:
         endpoint = Endpoint.CHAT if self._found.chat else Endpoint.COMPLETIONS
@@ -284,16 +290,4 @@ class _Probe:
             self._found.n = heard.ok and {0, 1} <= heard.choices
 
     async def _ask_context(self) -> None:
-        """Not asked of the model: some servers tell it of themselves."""
-        cards = await self._connection.models(5.0)
-        card = next((card for card in cards if card.id == self._model), cards[0] if cards else None)
-        if card is None:
-            return
-        self._found.context_tokens = card.context
-        if card.context is None and card.owned_by == _LLAMACPP:
-            self._found.context_tokens = (await self._connection.props(5.0)).context
-        elif card.context is None and card.owned_by == _OLLAMA:
-            running = (await self._connection.running(5.0)).models
-            self._found.context_tokens = next(
-                (model.context_length for model in running if model.name == card.id), None
-            )
+        self._found.context_tokens = await context_of(self._connection, self._model)
