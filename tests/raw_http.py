@@ -62,6 +62,8 @@ class RawClient:
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url)
+        self.seen = b""
+        """The bodies' bytes so far."""
 
     async def __aenter__(self) -> Self:
         assert self._address.hostname is not None
@@ -103,6 +105,7 @@ class RawClient:
         else:
             while size := int(await self.reader.readuntil(b"\r\n"), 16):
                 chunks.append(await self.reader.readexactly(size))
+                self.seen += chunks[-1]
                 await self.reader.readexactly(2)
             await self.reader.readexactly(2)
         return Answer(int(first.split()[1]), headers, tuple(chunks))

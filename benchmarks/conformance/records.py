@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -50,6 +51,10 @@ class Log:
     """The most that ran at one time."""
     connections: int = 0
     """Opened so far."""
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while a request is being answered."""
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while none is."""
 
     @property
     def bodies(self) -> list[Mapping[str, object]]:
@@ -74,8 +79,13 @@ class Log:
         self.records.append(record)
         self.running += 1
         self.peak = max(self.peak, self.running)
+        self.begun.set()
+        self.idle.clear()
 
     def end(self, record: Record, now: float) -> None:
         """It was answered, or cannot be any more."""
         self.running -= 1
         record.ended = now
+        if not self.running:
+            self.begun.clear()
+            self.idle.set()

@@ -47,15 +47,19 @@ def solver(style: str = "fences", *, thinking: str = "") -> Mind:
 
 def _next(style: Style, request: Request, problem: Problem, history: str) -> str:
     written = _programs(style, request, history)
-    if written and request.written and _is_open(style, history):
-        # The last program was cut, by a limit or by a stop string that closes it: the same step goes on.
-        written -= 1
+    if written and request.written:
+        # A limit may have cut the last step, or a stop string of the client's own.
+        reply = step_text(style, problem, min(written, len(problem.programs)) - 1) + _invention(
+            style, problem
+        )
+        done = overlap(request.written, reply)
+        if done > reply.index(style.code_open):
+            return reply[done:]
     if written < len(problem.programs):
         reply = step_text(style, problem, written) + _invention(style, problem)
     else:
         reply = answer_text(style, _answer(style, history))
-    done = overlap(request.written, reply) if request.written else 0
-    return reply[done:]
+    return reply[overlap(request.written, reply) :]
 
 
 def _programs(style: Style, request: Request, history: str) -> int:
@@ -64,12 +68,6 @@ def _programs(style: Style, request: Request, history: str) -> int:
     if request.chat:
         return sum(turn.text.count(mark) for turn in request.turns_since(len(history)))
     return history.count(mark)
-
-
-def _is_open(style: Style, history: str) -> bool:
-    """Whether the conversation breaks off inside the last program."""
-    tail = history[history.rfind(style.code_open.rstrip("\n")) :]
-    return style.code_close.strip() not in tail[1:] and style.output_open.strip() not in tail
 
 
 def _answer(style: Style, history: str) -> str:

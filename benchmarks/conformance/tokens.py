@@ -1,8 +1,9 @@
 """A tokenizer for tests: simple, deterministic, and exact.
 
 Pieces are words of up to three characters with the space before them, runs of up to four spaces or line
-breaks, single signs, and marks such as `<|im_start|>`, which are one token each. An id is a hash of its piece, so that it is the same in every process; what an
-id stands for is remembered by the tokenizer that gave it.
+breaks, single signs, and marks such as `<|im_start|>`, which are one token each. An id is a hash of its
+piece, so that it is the same in every process; what an id stands for is remembered by the tokenizer that
+gave it.
 """
 
 from __future__ import annotations
