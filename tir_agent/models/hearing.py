@@ -58,6 +58,10 @@ class Heard:
         """All that the model wrote."""
         return self.reasoning + self.text
 
+    def is_longer_than(self, tokens: int) -> bool:
+        """It has more tokens than it might have, as far as can be seen."""
+        return self.cut or (self.usage is not None and self.usage.completion_tokens > tokens)
+
     def take(self, chunk: Chunk) -> None:
         """Read one chunk."""
         self.usage = chunk.usage or self.usage

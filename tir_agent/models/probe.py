@@ -45,8 +45,8 @@ _LENGTH: Final = frozenset({"length", "max_tokens"})
 Body = dict[str, object]
 
 
-async def probe(connection: Connection, model: str) -> Findings:
-    """Ask a server, within half a minute (the first answer may take two), what it can do with `model`.
+async def probe(connection: Connection, model: str, *, seconds: float = _SECONDS) -> Findings:
+    """Ask a server what it can do with `model`: for one answer, and then for `seconds` at most.
 
     What fails is not known to work, and is no error.
 
@@ -62,7 +62,7 @@ async def probe(connection: Connection, model: str) -> Findings:
         raise ModelUnavailable(
             f"The model server at {connection.url} did not answer within {_FIRST_SECONDS:g} seconds"
         ) from None
-    await asking.go_on()
+    await asking.go_on(seconds)
     return asking.findings()
 
 
@@ -90,20 +90,23 @@ class _Probe:
                 raise refused.error or ModelRejected(f"{self._connection.url} is no model server")
             self._first = await self._greet()
         found.stream_usage = self._first.usage is not None
-        if self._first.cut and self._first.finish not in _LENGTH:
+        if self._first.is_longer_than(_FEW):
             # It ignores the limit. Perhaps it knows the other one.
             found.limit_field = LimitField.MAX_COMPLETION_TOKENS
-            if (await self._ask(COUNT)).finish not in _LENGTH:
+            other = await self._ask(COUNT)
+            if other.finish in _LENGTH:
+                self._first = other
+            else:
                 found.limit_field = LimitField.MAX_TOKENS
 
-    async def go_on(self) -> None:
+    async def go_on(self, seconds: float) -> None:
         """All that can be asked at the same time; then what had better be asked alone."""
         questions = [self._ask_stop(), self._ask_seed(), self._ask_tokens(), self._ask_context()]
         if self._found.chat:
             questions += [self._ask_completions(), self._ask_prefill(), self._ask_tools(), self._ask_system()]
         clock = asyncio.get_running_loop().time
-        end = clock() + _SECONDS
-        await self._within(_SECONDS, *questions)
+        end = clock() + seconds
+        await self._within(seconds, *questions)
         await self._within(max(end - clock(), 0.0), self._ask_n())
 
     def findings(self) -> Findings:
