@@ -184,6 +184,8 @@ class RunSettings(Settings):
     model: str
     base_url: str | None = None
     """Null for models that run in this process's care: the embedded and the scripted one."""
+    tokens: bool = False
+    """Token ids and logprobs are asked for; they are recorded where the server gives them."""
     kernel: KernelChoice = KernelChoice.AUTO
     isolation: Isolation = Isolation.SESSION
     runtime: str | None = None

@@ -74,6 +74,7 @@ class EmbeddedModel:
         slots: int = 1,
         threads: int | None = None,
         start_timeout: float = 120.0,
+        template: str | None = None,
         tokens: bool = False,
         patience: Patience | None = None,
     ) -> Self:
@@ -83,14 +84,15 @@ class EmbeddedModel:
         at the same time, more wait; each has `context // slots` tokens for its prompt and reply.
         `threads` defaults to one less than there are CPUs: llama.cpp's threads wait for one another in a
         loop, so that one thread too many makes it several times slower as soon as cells run beside it.
-        `tokens` asks for token ids and logprobs.
+        `template` is a chat template (Jinja) in the place of the file's own: most of the small models have
+        none for tools. `tokens` asks for token ids and logprobs.
 
         Raises:
             UsageError: `path` is not a GGUF file.
             ModelUnavailable: llama.cpp or the model is not installed, or the server does not start.
         """
         require_llamacpp()
-        installed = path is None
+        installed = path is None and template is None
         path = checked_gguf(path or installed_gguf())
         spec = ServerSpec(
             path=str(path),
@@ -98,6 +100,7 @@ class EmbeddedModel:
             context=context,
             slots=slots,
             threads=threads or max(1, _cpus() - 1),
+            template=template,
             key=secrets.token_urlsafe(),
             parent=os.getpid(),
         )

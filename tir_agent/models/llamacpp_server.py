@@ -41,6 +41,8 @@ class ServerSpec(BaseModel):
     slots: int
     """Requests that are answered at the same time."""
     threads: int
+    template: str | None = None
+    """Chat template (Jinja) in the place of the file's own."""
     key: str
     """Wanted of every client, for other users of this machine can reach the port too."""
     parent: int
@@ -89,6 +91,8 @@ def _serve(spec: ServerSpec) -> xllamacpp.Server:
     params.n_parallel = spec.slots
     params.cpuparams.n_threads = spec.threads
     params.cpuparams_batch.n_threads = spec.threads
+    if spec.template is not None:
+        params.chat_template = spec.template
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [spec.key]
