@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sys
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,6 +156,17 @@ async def test_a_context_can_be_too_short_for_one_request() -> None:
     assert second.json["error"]["param"] == "input_tokens"
 
 
+async def test_a_fault_meets_a_whole_reply_as_well() -> None:
+    whole = BODY | {"stream": False}
+    for fault in (f.SplitBytes(3), f.Drip(0.001), f.NoDone()):
+        assert (await meets(fault, whole)).json["choices"][0]["message"]["content"] == TEXT
+    with pytest.raises(json.JSONDecodeError):
+        _ = (await meets(f.TruncatedEvent(), whole)).json
+    with pytest.raises(asyncio.IncompleteReadError):
+        await meets(f.Ends(), whole)
+    assert (await meets(f.ErrorEvent(503), whole)).status == 503
+
+
 async def test_faults_at_random_are_the_same_for_a_seed() -> None:
     plan, again, other = at_random(1, 0.5), at_random(1, 0.5), at_random(2, 0.5)
     met = [plan(number) for number in range(200)]
@@ -196,6 +210,26 @@ async def test_the_peak_is_counted_and_what_is_beyond_the_limit_refused() -> Non
         answers = await asyncio.gather(*(ask(server.url, BODY) for _ in range(5)))
         assert sorted(answer.status for answer in answers) == [200, 200, 200, 429, 429]
         assert server.log.peak > 3
+
+
+async def test_it_is_a_program_too() -> None:
+    folder = Path(__file__).parent.parent / "benchmarks"
+    server = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "conformance", "--as", "sglang", "--context", "99"),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert server.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            name, _, url = (await server.stdout.readline()).decode().split()
+        cards = (await ask(url, path="/v1/models")).json["data"]
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert await server.wait() == 0
+    assert name == "sglang"
+    assert {card["max_model_len"] for card in cards} == {99}
+    assert {card["id"] for card in cards} == {"echo", *(f"solver-{style}" for style in STYLES)}
 
 
 # minds

@@ -28,7 +28,6 @@ from conformance import (
     solver,
 )
 
-
 _OBJECTS_UNTIL_COLLECTION: Final = 100_000
 
 
