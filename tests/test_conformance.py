@@ -151,10 +151,30 @@ async def test_a_beginning_of_a_stop_string_that_comes_to_nothing_is_text() -> N
         assert (await streamed(profile, says("a ``` b ``"), stop=["```output"])).text() == "a ``` b ``"
 
 
+async def test_a_limit_inside_a_stop_string_leaves_what_was_written_of_it() -> None:
+    for profile in (VLLM, SGLANG, LLAMACPP):
+        answer = await streamed(profile, says("a ```output"), stop=["```output"], max_tokens=4)
+        assert (answer.text(), answer.finish["finish_reason"]) == ("a ``", "length")
+
+
 async def test_a_stream_never_shows_a_part_of_a_stop_string() -> None:
     for profile in (VLLM, SGLANG, OLLAMA, OPENAI, LLAMACPP):
         answer = await streamed(profile, says("x\n```output\n41"), stop=["```output"])
         assert answer.text() == "x\n"
+
+
+async def test_text_that_may_begin_a_stop_string_is_kept_back() -> None:
+    # vLLM always keeps back as much as could belong to one; llama.cpp what does begin one.
+    body = {"model": "m", "messages": [QUESTION], "stop": ["```output"], "stream": True}
+    async with ConformanceServer(VLLM, {"m": says("one two three four")}) as server:
+        choices = (await ask(server.url, body | {"return_token_ids": True})).choices()[1:]
+        read = shown = ""
+        for choice in choices[:-1]:
+            read += server.tokenizer.decode(choice["token_ids"])
+            shown += choice["delta"].get("content", "")
+            assert len(shown) == max(len(read) - len("```output") + 1, 0)
+    pieces = await streamed(LLAMACPP, says("a ``` b"), stop=["```output"])
+    assert [choice["delta"].get("content") for choice in pieces.choices()[1:4]] == ["a", " ", "``` b"]
 
 
 async def test_vllm_gives_the_token_ids_of_the_stop_string_that_the_text_lacks() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sys
+import zlib
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -353,3 +354,11 @@ def test_every_text_is_the_text_of_its_tokens() -> None:
     ):
         assert tokenizer.decode(tokenizer.encode(text)) == text
     assert Tokenizer().encode("the same") == Tokenizer().encode("the same")
+
+
+def test_two_pieces_with_one_hash_have_two_ids() -> None:
+    tokenizer = Tokenizer()
+    one, other = "\u0403\u043a\u0402", "\u4e3d\u4e0b\u4e13"
+    assert len({zlib.crc32(piece.encode()) % (2**31 - 16) for piece in (one, other)}) == 1
+    assert tokenizer.encode(one) != tokenizer.encode(other)
+    assert tokenizer.decode(tokenizer.encode(other)) == other
