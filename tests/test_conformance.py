@@ -252,6 +252,13 @@ async def test_each_server_continues_a_message_in_its_own_way() -> None:
             assert request.continued == "Well, "
 
 
+async def test_a_message_that_calls_a_tool_is_complete() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "python", "arguments": "{}"}}
+    calling = {"role": "assistant", "content": "Well, ", "tool_calls": [call]}
+    answer = await reply(TGI, scripted("no", "yes"), QUESTION, calling)
+    assert answer.json["choices"][0]["message"]["content"] == "yes"
+
+
 async def test_llamacpp_echoes_the_prefill_only_where_it_does_not_stream() -> None:
     mind = says("the answer")
     whole = await reply(LLAMACPP, mind, *prefilled("Well, "))
@@ -288,6 +295,7 @@ async def test_unknown_fields_are_ignored_or_refused() -> None:
     assert (await reply(VLLM, frobnicate=1)).status == 200
     refused = await reply(OPENAI, return_token_ids=True)
     assert error_of(refused)["param"] == "return_token_ids"
+    assert (await reply(OPENROUTER, return_token_ids=True)).status == 200
     strict = await reply(FASTAPI_STRICT, frobnicate=1)
     assert strict.status == 422
     assert strict.json["detail"][0]["loc"] == ["body", "frobnicate"]
