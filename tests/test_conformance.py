@@ -151,10 +151,30 @@ async def test_a_beginning_of_a_stop_string_that_comes_to_nothing_is_text() -> N
         assert (await streamed(profile, says("a ``` b ``"), stop=["```output"])).text() == "a ``` b ``"
 
 
+async def test_a_limit_inside_a_stop_string_leaves_what_was_written_of_it() -> None:
+    for profile in (VLLM, SGLANG, LLAMACPP):
+        answer = await streamed(profile, says("a ```output"), stop=["```output"], max_tokens=4)
+        assert (answer.text(), answer.finish["finish_reason"]) == ("a ``", "length")
+
+
 async def test_a_stream_never_shows_a_part_of_a_stop_string() -> None:
     for profile in (VLLM, SGLANG, OLLAMA, OPENAI, LLAMACPP):
         answer = await streamed(profile, says("x\n```output\n41"), stop=["```output"])
         assert answer.text() == "x\n"
+
+
+async def test_text_that_may_begin_a_stop_string_is_kept_back() -> None:
+    # vLLM always keeps back as much as could belong to one; llama.cpp what does begin one.
+    body = {"model": "m", "messages": [QUESTION], "stop": ["```output"], "stream": True}
+    async with ConformanceServer(VLLM, {"m": says("one two three four")}) as server:
+        choices = (await ask(server.url, body | {"return_token_ids": True})).choices()[1:]
+        read = shown = ""
+        for choice in choices[:-1]:
+            read += server.tokenizer.decode(choice["token_ids"])
+            shown += choice["delta"].get("content", "")
+            assert len(shown) == max(len(read) - len("```output") + 1, 0)
+    pieces = await streamed(LLAMACPP, says("a ``` b"), stop=["```output"])
+    assert [choice["delta"].get("content") for choice in pieces.choices()[1:4]] == ["a", " ", "``` b"]
 
 
 async def test_vllm_gives_the_token_ids_of_the_stop_string_that_the_text_lacks() -> None:
@@ -232,6 +252,13 @@ async def test_each_server_continues_a_message_in_its_own_way() -> None:
             assert request.continued == "Well, "
 
 
+async def test_a_message_that_calls_a_tool_is_complete() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "python", "arguments": "{}"}}
+    calling = {"role": "assistant", "content": "Well, ", "tool_calls": [call]}
+    answer = await reply(TGI, scripted("no", "yes"), QUESTION, calling)
+    assert answer.json["choices"][0]["message"]["content"] == "yes"
+
+
 async def test_llamacpp_echoes_the_prefill_only_where_it_does_not_stream() -> None:
     mind = says("the answer")
     whole = await reply(LLAMACPP, mind, *prefilled("Well, "))
@@ -268,6 +295,7 @@ async def test_unknown_fields_are_ignored_or_refused() -> None:
     assert (await reply(VLLM, frobnicate=1)).status == 200
     refused = await reply(OPENAI, return_token_ids=True)
     assert error_of(refused)["param"] == "return_token_ids"
+    assert (await reply(OPENROUTER, return_token_ids=True)).status == 200
     strict = await reply(FASTAPI_STRICT, frobnicate=1)
     assert strict.status == 422
     assert strict.json["detail"][0]["loc"] == ["body", "frobnicate"]

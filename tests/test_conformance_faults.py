@@ -1,20 +1,20 @@
-"""The conformance server's faults, each met once over a real socket; its minds; its records."""
+"""The conformance server's faults, each met once over a real socket; its records."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+import signal
+import sys
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance import (
     PASSING,
-    PROBLEMS,
     STYLES,
-    TGI,
     UNHARMFUL,
     VLLM,
     ConformanceServer,
@@ -23,12 +23,9 @@ from conformance import (
     Outcome,
     Pace,
     Plan,
-    Problem,
     Tokenizer,
     at_random,
     echo,
-    scripted,
-    solver,
 )
 from conformance import faults as f
 from raw_http import Answer, RawClient, ask
@@ -153,6 +150,17 @@ async def test_a_context_can_be_too_short_for_one_request() -> None:
     assert second.json["error"]["param"] == "input_tokens"
 
 
+async def test_a_fault_meets_a_whole_reply_as_well() -> None:
+    whole = BODY | {"stream": False}
+    for fault in (f.SplitBytes(3), f.Drip(0.001), f.NoDone()):
+        assert (await meets(fault, whole)).json["choices"][0]["message"]["content"] == TEXT
+    with pytest.raises(json.JSONDecodeError):
+        _ = (await meets(f.TruncatedEvent(), whole)).json
+    with pytest.raises(asyncio.IncompleteReadError):
+        await meets(f.Ends(), whole)
+    assert (await meets(f.ErrorEvent(503), whole)).status == 503
+
+
 async def test_faults_at_random_are_the_same_for_a_seed() -> None:
     plan, again, other = at_random(1, 0.5), at_random(1, 0.5), at_random(2, 0.5)
     met = [plan(number) for number in range(200)]
@@ -198,124 +206,21 @@ async def test_the_peak_is_counted_and_what_is_beyond_the_limit_refused() -> Non
         assert server.log.peak > 3
 
 
-# minds
-
-
-async def conversation(style: str, problem: Problem, mode: str, *, stops: bool = True) -> str:
-    """What a small agent makes of a problem: it runs the last program, and ends with the last reply."""
-    marks = STYLES[style]
-    stop = [marks.stop] if stops and not marks.by_call else []
-    body: dict[str, Any] = {"model": "m", "stop": stop, "max_tokens": 500}
-    if marks.by_call:
-        body["tools"] = [{"type": "function", "function": {"name": "python"}}]
-    state: dict[str, object] = {}
-    said = ""
-    messages: list[Any] = [{"role": "user", "content": f"Solve this. {problem.text}"}]
-    async with ConformanceServer(TGI if mode == "prefill" else VLLM, {"m": solver(style)}) as server:
-        for _ in range(8):
-            calls: list[Any] = []
-            if mode == "raw":
-                prompt = {"prompt": f"Q: {problem.text}\nA: {said}"}
-                answer = await ask(server.url, body | prompt, path="/v1/completions")
-                text: str = answer.json["choices"][0]["text"]
-            else:
-                begun = [{"role": "assistant", "content": said}] if mode == "prefill" and said else []
-                answer = await ask(server.url, body | {"messages": messages + begun})
-                message = answer.json["choices"][0]["message"]
-                text, calls = message["content"] or "", message.get("tool_calls", [])
-            if mode == "prefill" and stop:
-                text = text.removesuffix(stop[0])
-            if "\\boxed" in text:
-                return said + text
-            output = _run(_program(marks.code_open, marks.code_close, text, calls), state)
-            shown = f"{marks.output_open}{output}{marks.output_close}"
-            said += text + shown
-            if mode == "chat":
-                messages += _turn(text, calls, output if calls else shown)
-    raise AssertionError(f"no answer:\n{said}")
-
-
-def _turn(text: str, calls: list[Any], output: str) -> list[Any]:
-    said = {"role": "assistant", "content": text, "tool_calls": calls}
-    return [said, {"role": "tool" if calls else "user", "content": output}]
-
-
-def _program(opening: str, closing: str, text: str, calls: Sequence[Any]) -> str:
-    if calls:
-        code = json.loads(calls[0]["function"]["arguments"])["code"]
-        assert isinstance(code, str)
-        return code
-    return text.rpartition(opening)[2].partition(closing.rstrip("\n"))[0]
-
-
-def _run(program: str, state: dict[str, object]) -> str:
-    lines: list[str] = []
-    state["print"] = lambda *values: lines.append(" ".join(map(str, values)))
+async def test_it_is_a_program_too() -> None:
+    folder = Path(__file__).parent.parent / "benchmarks"
+    server = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "conformance", "--as", "sglang", "--context", "99"),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert server.stdout is not None
     try:
-        exec(program, state)
-    except NameError as error:
-        return f"NameError: {error}"
-    return "\n".join(lines)
-
-
-@pytest.mark.parametrize("mode", ["chat", "prefill", "raw"])
-@pytest.mark.parametrize("style", STYLES)
-async def test_the_solver_solves_its_problems_in_every_style(style: str, mode: str) -> None:
-    if STYLES[style].by_call and mode != "chat":
-        pytest.skip("calls of tools are a matter of chats")
-    for problem in PROBLEMS:
-        said = await conversation(style, problem, mode)
-        assert f"\\boxed{{{problem.gold}}}" in said
-    assert "NameError" in said
-
-
-async def test_the_solver_invents_a_wrong_output_where_nothing_stops_it() -> None:
-    for style in STYLES:
-        if not STYLES[style].by_call:
-            said = await conversation(style, PROBLEMS[0], "chat", stops=False)
-            assert "\\boxed{41}" in said
-            assert STYLES[style].output_open in said
-
-
-async def test_the_solver_goes_on_where_a_limit_cut_its_program() -> None:
-    async with ConformanceServer(TGI, {"m": solver("fences")}) as server:
-        said = ""
-        for _ in range(20):
-            messages = [{"role": "user", "content": PROBLEMS[0].text}]
-            messages += [{"role": "assistant", "content": said}] if said else []
-            body = {"model": "m", "messages": messages, "max_tokens": 5, "stop": ["```output"]}
-            choice = (await ask(server.url, body)).json["choices"][0]
-            said += choice["message"]["content"]
-            if choice["finish_reason"] != "length":
-                break
-    assert said == "I multiply the two numbers.\n```python\nprint(6 * 7)\n```\n```output"
-
-
-async def test_a_script_counts_the_replies_in_chats_prefills_and_raw_prompts() -> None:
-    mind = scripted("first\n```python\n1", "second", "third")
-    user = {"role": "user", "content": "Go."}
-    async with ConformanceServer(TGI, {"m": mind}) as server:
-        said = ""
-        for expected in ("first\n", "second", "third"):
-            prompt = {"model": "m", "prompt": f"Go. {said}", "stop": ["```"]}
-            text = (await ask(server.url, prompt, path="/v1/completions")).json["choices"][0]["text"]
-            assert text.removesuffix("```") == expected
-            opened = [{"role": "assistant", "content": said}] if said else []
-            chat = {"model": "m", "messages": [user, *opened], "stop": ["```"]}
-            message = (await ask(server.url, chat)).json["choices"][0]["message"]
-            assert message["content"].removesuffix("```") == expected
-            said += f"{text}\noutput: 1\n"
-
-
-def test_every_text_is_the_text_of_its_tokens() -> None:
-    tokenizer = Tokenizer()
-    for text in (
-        "",
-        " \t\r\n\n x",
-        "zwölf 😀 ∑∀\x00",
-        "def f(x):\n    return x_1**2\n",
-        "<|im_end|><|x",
-        "\ud800",
-    ):
-        assert tokenizer.decode(tokenizer.encode(text)) == text
-    assert Tokenizer().encode("the same") == Tokenizer().encode("the same")
+        async with asyncio.timeout(60):
+            name, _, url = (await server.stdout.readline()).decode().split()
+        cards = (await ask(url, path="/v1/models")).json["data"]
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert await server.wait() == 0
+    assert name == "sglang"
+    assert {card["max_model_len"] for card in cards} == {99}
+    assert {card["id"] for card in cards} == {"echo", *(f"solver-{style}" for style in STYLES)}

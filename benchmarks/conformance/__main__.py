@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from conformance import (
     PASSING,
@@ -25,6 +27,8 @@ from conformance import (
     echo,
     solver,
 )
+
+_OBJECTS_UNTIL_COLLECTION: Final = 100_000
 
 
 async def serve(options: argparse.Namespace) -> None:
@@ -59,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rpm", type=int, help="requests a minute")
     parser.add_argument("--tpm", type=int, help="tokens a minute")
     parser.add_argument("--concurrent", type=int, help="replies at one time")
+    # The log keeps every request, and the collector would go through all of it again and again.
+    gc.set_threshold(_OBJECTS_UNTIL_COLLECTION, 50, 100)
     try:
         asyncio.run(serve(parser.parse_args(arguments)))
     except KeyboardInterrupt:

@@ -58,11 +58,13 @@ async def deliver(
     """Send a stream; whether the whole reply was sent."""
     head = line.head(200, EVENT_STREAM, headers)
     if events.comment is not None:
-        head = await _comments(line, head + _chunk(events.comment), events.comment, pace.first)
+        head = await _comments(line, head + _chunk(events.comment), events.comment, pace)
     elif pace.first:
         await asyncio.sleep(pace.first)
     frames, between = events.frames, pace.between
-    after = min(getattr(fault, "after", 0), events.finish)
+    after = 0
+    if isinstance(fault, Stall | Reset | Ends | TruncatedEvent | ErrorEvent):
+        after = min(fault.after, events.finish)
     match fault:
         case None:
             pass
@@ -150,13 +152,13 @@ async def _send(line: Line, head: bytes, frames: Sequence[bytes], between: float
     await line.send(head + last)
 
 
-async def _comments(line: Line, first: bytes, comment: bytes, wait: float) -> bytes:
+async def _comments(line: Line, first: bytes, comment: bytes, pace: Pace) -> bytes:
     """Send the head with a comment at once and a comment now and then; the head that is left to send."""
     await line.send(first)
-    every = Pace.comment_every
+    wait = pace.first
     while wait > 0:
-        await asyncio.sleep(min(every, wait))
-        wait -= every
+        await asyncio.sleep(min(pace.comment_every, wait))
+        wait -= pace.comment_every
         if wait > 0:
             await line.send(_chunk(comment))
     return b""

@@ -73,7 +73,7 @@ class Answer:
         for column in range(max(map(len, rows))):
             for row in rows:
                 if column < len(row):
-                    event = frame | {"choices": [row[column]]}
+                    event = {**frame, "choices": [row[column]]}
                     if first:
                         event["prompt_token_ids"] = self.request.prompt_ids(self.tokenizer)
                         first = False
@@ -127,14 +127,15 @@ class Answer:
         held: list[Token] = []
         whole = self.profile.tool_stream is ToolStream.WHOLE
         for piece in reply.pieces:
-            tokens = [*held, *piece.tokens]
             delta = self._delta(index, piece, reply, whole=whole)
-            if delta is None and not (self.request.wants_ids and tokens):
+            if delta is None and not (self.request.wants_ids and (held or piece.tokens)):
                 # Logprobs of a token whose text is kept back come with the text.
-                held = tokens
-                continue
-            held = []
-            yield _with_tokens(piece, tokens), delta or {}
+                held += piece.tokens
+            elif held:
+                yield _with_tokens(piece, [*held, *piece.tokens]), delta or {}
+                held = []
+            else:
+                yield piece, delta or {}
         if held and (self.request.logprobs is not None or not self.profile.finish_alone):
             yield Piece(Kind.TEXT, "", held), self._with_role({"content": ""})
 
@@ -170,7 +171,7 @@ class Answer:
         content: Json = {"delta": delta} if self.request.chat else {"text": delta.get("content", "")}
         choice: Json = {"index": index, **content, "logprobs": self._logprobs(piece.tokens)}
         choice["finish_reason"] = going
-        return choice | self._ids(piece.tokens)
+        return choice | self._ids(piece.tokens) if self.request.wants_ids else choice
 
     def _ending(self, reply: Written) -> Json:
         ending: Json = {"finish_reason": self.profile.finish.name(reply.finish)}

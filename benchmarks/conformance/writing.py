@@ -85,23 +85,26 @@ def write(
             break
         written.pieces.append(Piece(Kind.THINKING, token.text, (token,)))
         limit -= 1
-    limit = _write_text(text, request, profile, tokenizer, written, limit)
+    limit, kept_back = _write_text(text, request, profile, tokenizer, written, limit)
+    ends_in_text = written.stop is None and limit > 0 and not utterance.calls
+    if kept_back and not ends_in_text:
+        written.pieces[-1].text += kept_back
     if written.stop is None and limit > 0:
-        limit = _write_calls(utterance.calls, profile, tokenizer, written, limit)
+        limit = _write_calls(utterance.calls, tokenizer, written, limit)
     if limit <= 0 and written.stop is None:
         written.finish = Finish.LENGTH
     elif written.calls:
         written.finish = Finish.TOOL_CALLS
     elif written.stop is None:
-        # The token that ends the reply is generated like any other.
-        written.pieces.append(Piece(Kind.TEXT, "", (Token(END, "", -0.125),)))
+        # The token that ends the reply is generated like any other, and sets free what was kept back.
+        written.pieces.append(Piece(Kind.TEXT, kept_back, (Token(END, "", -0.125),)))
     return written
 
 
 def _write_text(
     text: str, request: Request, profile: Profile, tokenizer: Tokenizer, written: Written, limit: int
-) -> int:
-    """Add the text up to a stop string or the limit; how many tokens are left."""
+) -> tuple[int, str]:
+    """Add the text up to a stop string or the limit; how many tokens are left, and what is kept back."""
     tokens = tokenizer.tokens(text)
     stop, start, end = _first_stop(text, tokens, request.stop, profile)
     keep = end if request.keeps_stop else start
@@ -113,22 +116,16 @@ def _write_text(
         limit -= 1
         position += len(token.text)
         met = stop is not None and position >= end
-        ready = keep if met else min(held.ready(text, position), keep)
-        written.pieces.append(Piece(Kind.TEXT, text[shown : max(ready, shown)], (token,)))
-        shown = max(ready, shown)
+        ready = max(keep if met else held.ready(text, position), shown)
+        written.pieces.append(Piece(Kind.TEXT, text[shown:ready], (token,)))
+        shown = ready
         if met:
             written.stop, written.finish = stop, Finish.STOP_STRING
-            return limit
-    if shown < min(position, keep):
-        # What was kept back belongs to the reply after all, and comes with the last token.
-        last = written.pieces[-1]
-        last.text += text[shown : min(position, keep)]
-    return limit
+            return limit, ""
+    return limit, text[shown:position]
 
 
-def _write_calls(
-    calls: Sequence[ToolCall], profile: Profile, tokenizer: Tokenizer, written: Written, limit: int
-) -> int:
+def _write_calls(calls: Sequence[ToolCall], tokenizer: Tokenizer, written: Written, limit: int) -> int:
     pieces: list[list[Piece]] = []
     done: list[ToolCall] = []
     for number, call in enumerate(calls):
