@@ -341,13 +341,15 @@ async def test_doctor_names_what_is_wrong(home: Path) -> None:
     assert "Not ready" in result.out
 
 
-async def test_doctor_says_what_the_server_can_do_and_asks_it_once(home: Path) -> None:
+async def test_doctor_says_what_the_server_can_do_and_asks_it_once(home: Path, tmp_path: Path) -> None:
+    # Kernels are not what this is about, and looking at them takes seconds.
+    none = {"DOCKER_HOST": "unix:///none", "PATH": str(tmp_path)}
     async with ModelServer(says("1 2 3")) as server:
-        first = await tir("doctor", *at(server)[:4], home=home)
+        first = await tir("doctor", *at(server)[:4], home=home, **none)
         asked = len(server.requests)
-        again = await tir("doctor", *at(server)[:4], home=home)
+        again = await tir("doctor", *at(server)[:4], home=home, **none)
         assert len(server.requests) == asked + 1
-        await tir("doctor", *at(server)[:4], "--probe", home=home)
+        await tir("doctor", *at(server)[:4], "--probe", home=home, **none)
         assert len(server.requests) > asked + 5
     for words in ("+ chat", "- raw completions", "- tool calls", "- seeds", "limit: max_tokens"):
         assert words in first.out
