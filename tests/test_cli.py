@@ -10,6 +10,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -343,7 +344,7 @@ async def test_doctor_names_what_is_wrong(home: Path) -> None:
 
 async def test_doctor_says_what_the_server_can_do_and_asks_it_once(home: Path, tmp_path: Path) -> None:
     # Kernels are not what this is about, and looking at them takes seconds.
-    none = {"DOCKER_HOST": "unix:///none", "PATH": str(tmp_path)}
+    none: dict[str, Any] = {"DOCKER_HOST": "unix:///none", "PATH": str(tmp_path)}
     async with ModelServer(says("1 2 3")) as server:
         first = await tir("doctor", *at(server)[:4], home=home, **none)
         asked = len(server.requests)
