@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from tir_agent.messages import Tool
 from tir_agent.protocols.base import Action, CodeBlock, Malformed
 from tir_agent.settings import Fences
-from tir_agent.trajectory import Completion, FinishReason
+from tir_agent.trajectory import Completion
 
 __all__ = ["FencesProtocol"]
 
@@ -74,7 +74,7 @@ class FencesProtocol:
             prose.append(text[position : block.start])
             position = block.after
             source = text[block.body : block.end]
-            if not block.closed and completion.finish_reason is FinishReason.LENGTH:
+            if not block.closed and completion.cut_off:
                 malformed = Malformed.CUT_OFF
             elif not source.strip():
                 malformed = Malformed.EMPTY
