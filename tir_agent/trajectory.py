@@ -82,15 +82,21 @@ class Completion(Record):
     """The separate thinking field of reasoning models, where the server has one."""
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
+    cached_tokens: int = Field(default=0, ge=0)
+    """Those of the prompt's tokens that the server had kept from earlier requests, where it tells."""
+    reasoning_tokens: int = Field(default=0, ge=0)
+    """Those of the completion's tokens that were thinking, where the server tells."""
     estimated: bool = False
     """True where the server gave no token counts and they were estimated from the characters."""
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
     """Natural logarithms, one for each completion token."""
     duration: float = Field(ge=0)
-    """Seconds from the request to the last character, retries included."""
+    """Seconds from the request to the last character, retries and waiting for a turn included."""
     attempts: int = Field(default=1, ge=1)
     """Requests it took; more than one means that earlier ones failed and were retried."""
+    queued: float = Field(default=0.0, ge=0)
+    """Seconds of `duration` for which it waited for its turn in the rate limiter."""
 
 
 class ExecutionStatus(StrEnum):
