@@ -148,7 +148,7 @@ class RateLimiter:
         """The server refused `place`: fewer at a time, and none for `pause` seconds."""
         self._refusals += 1
         self._paused_until = max(self._paused_until, self._clock.time() + pause)
-        self._window.refused(place.number, under_way=self._in_flight, newest=self._newest)
+        self._window.refused(place.number, newest=self._newest)
         self._serve()
 
     @property

@@ -16,10 +16,8 @@ class Window:
     It is halved when the server says that it is busy, and grows by one after as many successes as it has
     room for; until the first cut by one after each success, which is TCP's slow start. Only requests
     that were sent after the last cut count: those before it tell of a window that is no more. They
-    count only where the window was full, because an empty one shows nothing of what the server can take.
-
-    What is halved is the number of requests under way, not the window (RFC 5681, equation 4): the
-    window may be far above it when there was little to ask for.
+    count only where the window was full, because an empty one shows nothing of what the server can take
+    (RFC 7661).
     """
 
     def __init__(self, most: int, *, adaptive: bool) -> None:
@@ -41,11 +39,11 @@ class Window:
             self._successes = 0
             self.size = min(self.size + 1, self._most)
 
-    def refused(self, number: int, *, under_way: int, newest: int) -> None:
+    def refused(self, number: int, *, newest: int) -> None:
         """The server was too busy for request `number`; `newest` is the last one that was sent."""
         if not self._adaptive or number <= self._last_before_cut:
             return
-        self.size = max(1, min(self.size, under_way) // 2)
+        self.size = max(1, self.size // 2)
         self.cuts += 1
         self._successes = 0
         self._last_before_cut = newest
