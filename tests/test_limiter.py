@@ -148,7 +148,7 @@ async def test_sixty_four_at_once_all_succeed_and_few_are_refused() -> None:
     assert (state.in_flight, state.waiting, state.refusals) == (0, 0, room.refused)
     assert state.cuts >= 1
     assert room.refused <= 20 + 10 * state.cuts
-    assert 3 <= state.window <= 10
+    assert 2 <= state.window <= 10
     assert sum(reply.queued > 0 for reply in replies) >= 40
     unlimited = Room(8)
     await ask_together(ModelServer(unlimited), 64, None)
@@ -188,7 +188,7 @@ async def test_one_servers_models_share_their_limiter() -> None:
 
 async def test_a_pause_that_the_server_asks_for_is_everybodys() -> None:
     limiter = RateLimiter(RateLimits(concurrent=1))
-    server = ModelServer(fails(429, Retry_After_Ms="200"), says("fine"))
+    server = ModelServer(fails(429, Retry_After_Ms="1000"), says("fine"))
     in_flight: list[int] = []
 
     async def watch() -> None:
@@ -228,8 +228,8 @@ async def test_who_waits_too_long_is_told_so() -> None:
         model = OpenAIModel("m", base_url=server.url, limiter=limiter)
         first = asyncio.create_task(model.complete(QUESTION, Sampling(), timeout=60))
         await server.asked.wait()
-        with pytest.raises(ModelUnavailable, match=r"waited 0\.\d+ seconds for its turn"):
-            await model.complete(QUESTION, Sampling(), timeout=0.3)
+        with pytest.raises(ModelUnavailable, match=r"waited [\d.]+ seconds for its turn"):
+            await model.complete(QUESTION, Sampling(), timeout=2.0)
         assert len(server.requests) == 1
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
@@ -239,15 +239,15 @@ async def test_who_waits_too_long_is_told_so() -> None:
 
 async def test_time_in_the_queue_is_not_the_servers() -> None:
     limiter = RateLimiter(RateLimits(concurrent=1))
-    impatient = Patience(first_chunk=0.3, attempts=1)
+    impatient = Patience(first_chunk=2.0, attempts=1)
 
     async def slow(reply: Reply) -> None:
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.25)
         await says("fine")(reply)
 
     async with ModelServer(slow) as server:
         model = OpenAIModel("m", base_url=server.url, patience=impatient, limiter=limiter)
-        asking = [model.complete(QUESTION, Sampling(), timeout=60) for _ in range(4)]
+        asking = [model.complete(QUESTION, Sampling(), timeout=60) for _ in range(10)]
         replies = await asyncio.gather(*asking)
         await model.close()
     queued = sorted(reply.queued for reply in replies)
@@ -328,7 +328,8 @@ async def test_a_request_larger_than_the_bucket_passes_when_it_is_full_and_is_pa
     await clock.wind(600)
     assert crowd.came == ["small", "huge", "last"]
     small, huge, last = crowd.times
-    assert (small, huge) == (0, pytest.approx(300 / 5401 * 60))
+    assert small == 0
+    assert huge == pytest.approx(300 / 5401 * 60)
     assert last - huge == pytest.approx(5400 / 5401 * 60)
     await crowd.go_home()
 

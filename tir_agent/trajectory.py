@@ -8,9 +8,9 @@ characters (Unicode code points) and token counts are the server's, unless marke
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ __all__ = [
     "VERSION",
     "Cell",
     "Completion",
+    "Cost",
+    "Currency",
     "Environment",
     "Execution",
     "ExecutionError",
@@ -263,6 +265,21 @@ class Environment(Record):
     """What the model server says of itself, where it does."""
 
 
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+"""ISO 4217: USD, EUR, CNY."""
+
+
+class Cost(Record):
+    """Money, as far as a table of prices tells."""
+
+    amount: float = Field(ge=0)
+    currency: Currency
+    as_of: date
+    """The day on which the price was right."""
+    estimated: bool = False
+    """True where the server gave no token counts for some of it."""
+
+
 class Usage(Record):
     """Sums over the run."""
 
@@ -272,6 +289,13 @@ class Usage(Record):
     """Tokens that the model wrote."""
     prompt_tokens: int = 0
     """Tokens that the model read, summed over requests."""
+    cached_tokens: int = Field(default=0, ge=0)
+    """Those of `prompt_tokens` that the server had kept from earlier requests."""
+    reasoning_tokens: int = Field(default=0, ge=0)
+    """Those of `completion_tokens` that were thinking."""
+    cost: Cost | None = None
+    """Of the replies in `turns`; null where the model's price is not known. Requests that failed and were
+    tried again are not in it: whether they were billed, and for how much, is not known."""
     context_tokens: int = 0
     """Length of the conversation at the end: prompt, replies and observations."""
 

@@ -12,6 +12,7 @@ from tir_agent.agent.budget import reason_for, room_for_reply, spent
 from tir_agent.agent.observer import Observer
 from tir_agent.agent.run import CHARS_PER_TOKEN, Run
 from tir_agent.answers import extract_answer
+from tir_agent.costs import Price
 from tir_agent.errors import ContextOverflow, MachineryError, ModelUnavailable
 from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox, Session
@@ -50,10 +51,12 @@ class Agent:
         settings: RunSettings,
         *,
         model_server: str | None = None,
+        price: Price | None = None,
     ) -> None:
         """`sandbox` may be None for a prompt without a tool; answers are then not graded.
 
-        `model_server` is what the server says of itself, for the record.
+        `model_server` is what the server says of itself, for the record; `price` is what the model costs,
+        where that is known.
         """
         if sandbox is None and prompt.uses_tool:
             raise ValueError(f"the prompt {prompt.name!r} runs code, so it needs a sandbox")
@@ -63,6 +66,7 @@ class Agent:
         self._settings = settings
         self._protocol = protocol_for(prompt.protocol)
         self._environment = _environment(sandbox, model_server)
+        self._price = price
 
     async def solve(
         self,
@@ -78,7 +82,7 @@ class Agent:
         The machinery's failures are not raised but recorded (`stop` is ERROR, `failure` says why).
         """
         observer = observer or Observer()
-        run = Run(problem, self._prompt, self._settings, self._environment)
+        run = Run(problem, self._prompt, self._settings, self._environment, self._price)
         run.notes += notes
         try:
             await self._run(run, observer)

@@ -35,7 +35,7 @@ _DISPENSABLE: Final = frozenset({"stream_options", "stop", "logprobs", "return_t
 _CLOSING_SECONDS: Final = 5.0
 """How long the rest of a stream may take when the reply itself has ended: only the counts are to come."""
 _UNLIMITED: Final = RateLimits(concurrent=1_000_000, adaptive=False)
-_TOO_LATE: Final = 0.05
+_TOO_LATE: Final = 0.5
 """Seconds before its deadline at which a request that still waits for its turn is given up: it could no
 longer be answered, and the reason can still be told."""
 
