@@ -110,6 +110,7 @@ def test_every_shipped_price_makes_sense() -> None:
         "http://localhost:8000/v1",
         "http://127.0.0.1:8000/v1",
         "http://127.8.0.1/v1",
+        "http://0.0.0.0:8000/v1",
         "http://[::1]:8000/v1",
         "http://vllm.localhost/v1",
     ],

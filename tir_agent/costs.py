@@ -194,6 +194,7 @@ def _letters(pattern: str) -> int:
 def _is_local(base_url: str) -> bool:
     host = urlsplit(base_url).hostname or ""
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
