@@ -132,6 +132,7 @@ def test_the_longest_pattern_wins_and_a_plain_name_before_any(own: Path) -> None
         + entry('["math-*"]', price=2)
         + entry('["math-??????????"]', price=3)
         + entry('["math-large-*", "[odd]"]', price=4)
+        + entry('["math-large-1*"]', price=6)
         + entry('["math-large-1"]', price=5)
     )
     table = PriceTable.load(own)
