@@ -7,6 +7,7 @@ of control characters first: it must not be able to move the cursor.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Awaitable, Callable
 
@@ -20,6 +21,7 @@ from tir_agent.observation import strip_ansi
 from tir_agent.protocols import Action
 from tir_agent.trajectory import (
     Cell,
+    Cost,
     ExecutionStatus,
     Feedback,
     FinishReason,
@@ -32,12 +34,14 @@ from tir_agent.trajectory import (
     Verdict,
 )
 
-__all__ = ["RunView", "printable", "show_trajectory"]
+__all__ = ["RunView", "money", "printable", "show_trajectory", "summary"]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BAR = "  │ "
 _SHOWN_LINES = 40
 """Lines of one output on the screen; the record keeps all of it."""
+
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 _STOPPED = {
     StopReason.TURN_LIMIT: "no answer within the limit of turns",
@@ -266,12 +270,26 @@ def _show_turn(view: RunView, turn: Turn) -> None:
 def summary(trajectory: Trajectory) -> str:
     """The run's figures in one line."""
     usage, timings = trajectory.usage, trajectory.timings
+    price = f"{money(usage.cost)}, " if usage.cost else ""
     return (
-        f"{usage.turns} turns, {usage.cells} cells, {usage.completion_tokens} tokens, "
+        f"{usage.turns} turns, {usage.cells} cells, {usage.completion_tokens} tokens, {price}"
         f"{_seconds(timings.duration)} (model {_seconds(timings.model)}, "
         f"kernel {_seconds(timings.kernel)}); {trajectory.settings.model}, "
         f"kernel in {trajectory.environment.kernel}, prompt {trajectory.prompt.name}"
     )
+
+
+def money(cost: Cost) -> str:
+    """An amount to two digits, or to the cent where it is larger.
+
+    >>> money(Cost(amount=0.00314, currency="USD", as_of=date(2026, 3, 1)))
+    '$0.0031'
+    """
+    small = 0 < cost.amount < 1
+    digits = 1 - math.floor(math.log10(cost.amount)) if small else 2
+    amount = f"{cost.amount:.{digits}f}"
+    sign = _SIGNS.get(cost.currency)
+    return ("about " if cost.estimated else "") + (f"{sign}{amount}" if sign else f"{amount} {cost.currency}")
 
 
 def _highlighted(line: str) -> Text:

@@ -17,6 +17,7 @@ __all__ = [
     "NoTool",
     "ObservationPolicy",
     "ProtocolChoice",
+    "RateLimits",
     "RunSettings",
     "Sampling",
     "Stages",
@@ -80,6 +81,19 @@ class Budget(Settings):
     """Tokens kept back for the last turn."""
     reserve_seconds: float = Field(default=10.0, ge=0)
     """Seconds kept back for the last turn (never more than a tenth of `max_seconds`)."""
+
+
+class RateLimits(Settings):
+    """What all requests to one model server may ask of it together."""
+
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """Null: no limit. A tenth of them may go at once."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """Tokens read and written. Null: no limit. A tenth of them may go at once."""
+    concurrent: int = Field(default=64, ge=1)
+    """Requests under way at the same time, at most."""
+    adaptive: bool = True
+    """Begin with 20 at a time; more while the server keeps up, half as many when it says that it is busy."""
 
 
 class Limits(Settings):
