@@ -180,7 +180,12 @@ class Agent:
                 with run.kernel_time():
                     execution = await session.execute(block.code, timeout=seconds)
             failed = failed or execution.status is not ExecutionStatus.OK
-            shown = observe(execution, policy, seconds=seconds)
+            shown = observe(
+                execution,
+                policy,
+                seconds=seconds,
+                packages=self._sandbox.info.packages if self._sandbox else {},
+            )
             cell = Cell(code=block.code, start=block.start, end=block.end, execution=execution, shown=shown)
             run.add_cell(cell)
             observer.cell_ended(cell)
