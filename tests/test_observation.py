@@ -11,7 +11,7 @@ import pytest
 from tir_agent import observation
 from tir_agent.observation import observe, trim_traceback
 from tir_agent.settings import ObservationPolicy
-from tir_agent.trajectory import Execution, ExecutionError, ExecutionStatus
+from tir_agent.trajectory import Execution, ExecutionError, ExecutionStatus, Image
 
 POLICY = ObservationPolicy()
 OK = ExecutionStatus.OK
@@ -129,3 +129,19 @@ def test_what_is_shown_can_be_written_to_a_file() -> None:
     hostile = "\x1b[31m\x00\ud800\x1b]\x9b" * 10
     shown = observe(Execution(status=OK, stdout=hostile, result="\udfff"), POLICY, seconds=1)
     assert shown.encode() == ("\ufffd" * 10 + "\n\ufffd").encode()
+
+
+def test_colours_behind_a_carriage_return_do_not_hide_the_line() -> None:
+    assert observe(Execution(status=OK, stdout="100%\r\x1b[0m\n"), POLICY, seconds=1) == "100%"
+
+
+def test_a_figure_that_is_also_the_value_is_said_once() -> None:
+    figure = "<Figure size 640x480 with 1 Axes>"
+    picture = Image(width=5, height=4, png="")
+    execution = Execution(status=OK, stdout=f"{figure}\n", result=figure, images=(picture,))
+    assert observe(execution, POLICY, seconds=1) == "[figure 1: 5 x 4 pixels]"
+
+
+def test_a_figure_of_which_there_is_no_picture_keeps_its_text() -> None:
+    figure = "<Figure size 640x480 with 1 Axes>"
+    assert observe(Execution(status=OK, result=figure), POLICY, seconds=1) == figure

@@ -101,6 +101,7 @@ def test_a_cut_keeps_head_and_tail_and_counts_the_rest(length: int) -> None:
             {"head": 7, "tail": 6, "omitted": "|"},
             "👩\u200d👩\u200d👧|👩\u200d👩\u200d👧",
         ),
+        ("👍🏽" * 50, {"head": 3, "tail": 3, "omitted": "|"}, "👍🏽|👍🏽"),
         ("\ud83d\ude42" * 50, {"head": 3, "tail": 3, "omitted": "|"}, "\ud83d\ude42|\ud83d\ude42"),
         ("e" + "\u0301" * 99, {"head": 50, "tail": 0, "omitted": "|"}, "e" + "\u0301" * 49 + "|"),
     ],
@@ -256,6 +257,7 @@ STRINGS = ["a, b", "it's", '"', "\\", "[" * 9] * 10
         (f"['unclosed, {NUMBERS}", f"['unclosed, [0, 1, {OMITTED}, 98, 99]"),
         ("]" * 50 + "}" * 50, "]" * 50 + "}" * 50),
         ("a, " * 100, "a, " * 100),
+        (f"(0, 1], {str(NUMBERS)[1:-1]})", f"(0, 1], {str(NUMBERS)[1:-1]})"),
         (
             str([NUMBERS] * 100),
             "[" + f"[0, 1, {OMITTED}, 98, 99], " * 2 + OMITTED + f", [0, 1, {OMITTED}, 98, 99]" * 2 + "]",
@@ -273,7 +275,7 @@ LINE = "the same line again, and rather long"
     ("lines", "shown"),
     [
         ([LINE] * 5, [LINE, "[the line above was repeated 4 more times]"]),
-        ([LINE] * 3, [LINE] * 3),
+        (["a", *[LINE] * 3, "b"], ["a", *[LINE] * 3, "b"]),
         (["a", *[LINE] * 4, "b"], ["a", LINE, "[the line above was repeated 3 more times]", "b"]),
         (
             ["one", "two", "three"] * 20,
