@@ -13,6 +13,7 @@ __all__ = [
     "Fences",
     "Isolation",
     "KernelChoice",
+    "LengthUnit",
     "Limits",
     "NoTool",
     "ObservationPolicy",
@@ -21,6 +22,7 @@ __all__ = [
     "RunSettings",
     "Sampling",
     "Stages",
+    "WarningPolicy",
 ]
 
 
@@ -143,13 +145,32 @@ class NoTool(Settings):
 ProtocolChoice = Annotated[Fences | NoTool, Field(discriminator="kind")]
 
 
-class ObservationPolicy(Settings):
-    """How much of an execution the model gets to see."""
+class LengthUnit(StrEnum):
+    """In what the head and the tail of a long output are measured."""
 
-    head_chars: int = Field(default=2000, ge=0)
-    """Characters kept from the start of a long output."""
-    tail_chars: int = Field(default=1000, ge=0)
-    """Characters kept from its end."""
+    CHARACTERS = "characters"
+    TOKENS = "tokens"
+    """Estimated, so that no tokenizer is needed; `observation.tokens` says how well."""
+
+
+class WarningPolicy(StrEnum):
+    """What becomes of Python's warnings."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
+class ObservationPolicy(Settings):
+    """How much of an execution the model gets to see. `docs/observations.md` has an example of each field."""
+
+    unit: LengthUnit = LengthUnit.CHARACTERS
+    """In what `head` and `tail` are measured."""
+    head: int = Field(default=2000, ge=0)
+    """Kept from the start of a long output."""
+    tail: int = Field(default=1000, ge=0)
+    """Kept from its end."""
+    omitted: str = "\n... [{amount} omitted] ...\n"
+    """Between the two. {amount} is "95 characters, 3 lines", {count} and {lines} are its numbers."""
     empty: str = "(no output; use print() to see a value)"
     """Shown for code that succeeded and wrote nothing."""
     timeout: str = "TimeoutError: the code was stopped after {seconds} seconds."
@@ -162,6 +183,20 @@ class ObservationPolicy(Settings):
     """Added where the kernel had to be replaced."""
     own_frames_only: bool = True
     """Leave the frames of library code out of tracebacks."""
+    echo: bool = True
+    """Show the value of a cell's last expression, as a notebook does."""
+    warnings: WarningPolicy = WarningPolicy.KEEP
+    """Whether Python's warnings are shown."""
+    images: str = "[figure {number}: {width} x {height} pixels]"
+    """Stands for a picture, in place of its plain text. Empty: the plain text stays."""
+    float_digits: int | None = Field(default=None, ge=1)
+    """Significant digits that printed floats are rounded to; digits before the point always stay."""
+    container_items: int | None = Field(default=None, ge=2)
+    """Elements shown of a printed list, tuple, set or dict, half from its start, half from its end."""
+    collapse: bool = True
+    """Show lines, and blocks of up to 8 lines, that come more than 3 times in a row only once."""
+    hints: bool = False
+    """Add a sentence of advice, in English, to errors that users of SymPy meet often."""
 
 
 class ConversationForm(StrEnum):

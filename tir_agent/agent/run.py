@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -95,6 +95,11 @@ class Run:
     def messages(self) -> Sequence[Message]:
         """The conversation as it stands."""
         return self.conversation.messages
+
+    @property
+    def packages(self) -> Mapping[str, str]:
+        """Versions of what is installed in the sandbox, by name."""
+        return self._environment.packages
 
     @property
     def seconds(self) -> float:
