@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tir_agent.messages import Tool
-from tir_agent.trajectory import Completion
+from tir_agent.trajectory import Completion, FinishReason
 
-__all__ = ["Action", "BadCall", "CodeBlock", "Malformed", "Protocol"]
+__all__ = ["Action", "BadCall", "CodeBlock", "Malformed", "Protocol", "was_cut_off"]
 
 
 class Malformed(StrEnum):
@@ -32,6 +32,8 @@ class CodeBlock:
     end: int
     call_id: str | None = None
     """The tool call that holds it; `start` and `end` are 0 then."""
+    title: str | None = None
+    """What it is for, where the reply names the subtask."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ class Action:
     blocks: tuple[CodeBlock, ...]
     """Code to run, in order."""
     prose: str
-    """What was kept, without the code: where an answer is looked for."""
+    """Where an answer is looked for: what was kept, without the code, and without what by the protocol's
+    own rules cannot hold the answer."""
     answer: str | None = None
     """The answer that the protocol's own marks name (`<answer>`, say); a box in `prose` comes second."""
     malformed: Malformed | None = None
-    """Why a piece of code cannot be run, where one cannot."""
+    """Why a piece of code in the text cannot be run, where one cannot."""
     bad_calls: tuple[BadCall, ...] = ()
-    """Tool calls that cannot be followed; each must be answered all the same."""
+    """Tool calls that cannot be followed, empty and cut-off ones included; each must be answered all the
+    same."""
 
 
 class Protocol(typing.Protocol):
@@ -75,3 +79,8 @@ class Protocol(typing.Protocol):
 
     def parse(self, completion: Completion) -> Action:
         """Find the code in a reply. Never raises: whatever a model writes is some action."""
+
+
+def was_cut_off(completion: Completion) -> bool:
+    """Whether more might have followed: code that is still open then is not whole."""
+    return completion.finish_reason is not FinishReason.STOP
