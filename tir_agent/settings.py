@@ -79,7 +79,9 @@ class Budget(Settings):
     max_errors: int = Field(default=4, ge=1)
     """Turns in a row whose code failed."""
     max_repeats: int = Field(default=3, ge=2)
-    """Times that identical code is run."""
+    """Times that identical code is run, or an identical reply without code is given."""
+    max_loop_chars: int | None = Field(default=1000, ge=100)
+    """Characters of a reply that may consist of one short piece again and again; null: any number."""
     reserve_tokens: int = Field(default=256, ge=0)
     """Tokens kept back for the last turn."""
     reserve_seconds: float = Field(default=10.0, ge=0)

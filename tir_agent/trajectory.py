@@ -20,6 +20,7 @@ from tir_agent.settings import RunSettings
 __all__ = [
     "FORMAT",
     "VERSION",
+    "Attempt",
     "Cell",
     "Completion",
     "Environment",
@@ -36,6 +37,7 @@ __all__ = [
     "Problem",
     "PromptIdentity",
     "Role",
+    "Shortening",
     "Span",
     "StopReason",
     "Timings",
@@ -67,6 +69,8 @@ class FinishReason(StrEnum):
     """It was cut off at its token limit."""
     FILTERED = "content_filter"
     """The server withheld the rest."""
+    REPETITION = "repetition"
+    """It was stopped here, since it wrote the same again and again."""
     ABORTED = "aborted"
     """The run was stopped or ran out of time meanwhile; the text is what had come until then."""
 
@@ -94,6 +98,11 @@ class Completion(Record):
     """Seconds from the request to the last character, retries included."""
     attempts: int = Field(default=1, ge=1)
     """Requests it took; more than one means that earlier ones failed and were retried."""
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it was stopped before the model had come to an end."""
+        return self.finish_reason is not FinishReason.STOP
 
     @property
     def mean_logprob(self) -> float | None:
@@ -178,6 +187,16 @@ class Feedback(StrEnum):
     MALFORMED = "malformed"
     NUDGE = "nudge"
     LAST_TURN = "last_turn"
+    REMAINING = "remaining"
+    """What is left of the budget."""
+    CODE_FIRST = "code_first"
+    """An answer does not count before code has run without an error."""
+    VERIFY = "verify"
+    """It is to check its answer."""
+    CRITIQUE = "critique"
+    """What a critic says of its answer."""
+    FORCED = "forced"
+    """The beginning of an answer, which the next reply ends."""
 
 
 class Turn(Record):
@@ -186,11 +205,30 @@ class Turn(Record):
     completion: Completion
     kept: int = Field(ge=0)
     """Characters of the completion kept in the conversation; what follows was output that the model
-    invented, or text after it, and was cut off."""
+    invented, or text after it, and was cut off; or the same piece once more."""
     cells: tuple[Cell, ...] = ()
     answer: str | None = None
     """The content of the reply's last `\\boxed{}`; it counts only where the run stopped as ANSWERED."""
     feedback: tuple[Feedback, ...] = ()
+    critique: Completion | None = None
+    """What a critic wrote of this answer, in a conversation apart."""
+
+
+class Shortening(Record):
+    """An output that was shortened in the conversation, for the context window was full.
+
+    Replies before number `turn` were sampled from a conversation in which `removed` stood where now
+    `replacement` stands.
+    """
+
+    turn: int = Field(ge=0)
+    """The first reply that was sampled without it, counted from 0."""
+    message: int = Field(ge=0)
+    """Number of the message, counted from 0."""
+    start: int = Field(ge=0)
+    """Character of the message's content at which `replacement` stood then."""
+    removed: str
+    replacement: str
 
 
 class StopReason(StrEnum):
@@ -267,8 +305,17 @@ class Environment(Record):
     """What the model server says of itself, where it does."""
 
 
+class Attempt(Record):
+    """A start of the run that was given up for a fresh one."""
+
+    messages: tuple[Message, ...]
+    turns: tuple[Turn, ...]
+    stop: StopReason
+    answer: str | None = None
+
+
 class Usage(Record):
-    """Sums over the run."""
+    """Sums over the run, given-up attempts and critics included."""
 
     turns: int = 0
     cells: int = 0
@@ -300,6 +347,10 @@ class Trajectory(Record):
     problem: Problem
     messages: tuple[Message, ...]
     turns: tuple[Turn, ...]
+    shortenings: tuple[Shortening, ...] = ()
+    """In the order in which they were made."""
+    attempts: tuple[Attempt, ...] = ()
+    """Starts that were given up; the fields beside this one are the last one's."""
     stop: StopReason
     answer: str | None = None
     grade: Grade | None = None
@@ -312,9 +363,33 @@ class Trajectory(Record):
     usage: Usage
     timings: Timings
 
+    def seen(self, turn: int) -> tuple[Message, ...]:
+        """The messages of today's conversation as reply number `turn` (from 0) saw those before it.
+
+        Shortenings that came later are undone. Messages that came later are still there: how many
+        there were is not asked here.
+        """
+        messages = list(self.messages)
+        for shortening in reversed(self.shortenings):
+            if shortening.turn > turn:
+                messages[shortening.message] = _undone(messages[shortening.message], shortening)
+        return tuple(messages)
+
     def model_text(self) -> Iterable[str]:
         """Every span of the conversation that the model wrote, in order."""
         for message in self.messages:
             for span in message.spans:
                 if span.origin is Origin.MODEL:
                     yield message.content[span.start : span.end]
+
+
+def _undone(message: Message, shortening: Shortening) -> Message:
+    end = shortening.start + len(shortening.replacement)
+    pieces: list[tuple[str, Origin]] = []
+    for span in message.spans:
+        text = message.content[span.start : span.end]
+        if span.start <= shortening.start and end <= span.end:
+            at = shortening.start - span.start
+            text = text[:at] + shortening.removed + text[at + len(shortening.replacement) :]
+        pieces.append((text, span.origin))
+    return Message.of(message.role, *pieces, tool_calls=message.tool_calls, call_id=message.call_id)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tir_agent.messages import Tool
-from tir_agent.trajectory import Completion, FinishReason
+from tir_agent.trajectory import Completion
 
-__all__ = ["Action", "BadCall", "CodeBlock", "Malformed", "Protocol", "was_cut_off"]
+__all__ = ["Action", "BadCall", "CodeBlock", "Malformed", "Protocol"]
 
 
 class Malformed(StrEnum):
@@ -79,8 +79,3 @@ class Protocol(typing.Protocol):
 
     def parse(self, completion: Completion) -> Action:
         """Find the code in a reply. Never raises: whatever a model writes is some action."""
-
-
-def was_cut_off(completion: Completion) -> bool:
-    """Whether more might have followed: code that is still open then is not whole."""
-    return completion.finish_reason is not FinishReason.STOP

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tir_agent.messages import Tool
-from tir_agent.protocols.base import Action, CodeBlock, Malformed, was_cut_off
+from tir_agent.protocols.base import Action, CodeBlock, Malformed
 from tir_agent.protocols.literals import Literals, Quotes
 from tir_agent.settings import Fences
 from tir_agent.trajectory import Completion
@@ -85,7 +85,7 @@ class FencesProtocol:
             gaps.append((position, block.start))
             position = block.after
             source = text[block.body : block.end]
-            if not block.closed and was_cut_off(completion):
+            if not block.closed and completion.cut_off:
                 malformed = Malformed.CUT_OFF
             elif not source.strip():
                 malformed = Malformed.EMPTY

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 
 from tir_agent.messages import Tool
-from tir_agent.protocols.base import Action, CodeBlock, Malformed, was_cut_off
+from tir_agent.protocols.base import Action, CodeBlock, Malformed
 from tir_agent.settings import Rationale
 from tir_agent.trajectory import Completion
 
@@ -57,7 +57,7 @@ class RationaleProtocol:
                 break
             if fence["info"].startswith(self._choice.language):
                 body = fence.end()
-        cut_off = body is not None and was_cut_off(completion)
+        cut_off = body is not None and completion.cut_off
         if body is not None:
             program = (body, len(text))
         else:

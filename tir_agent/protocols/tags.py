@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass, field
 
 from tir_agent.messages import Tool
-from tir_agent.protocols.base import Action, CodeBlock, Malformed, was_cut_off
+from tir_agent.protocols.base import Action, CodeBlock, Malformed
 from tir_agent.protocols.literals import Literals, Quotes
 from tir_agent.protocols.wrapping import without_fence
 from tir_agent.settings import Marks, Tags
@@ -98,7 +98,7 @@ class TagsProtocol:
         start = _behind_line_break(text, start)
         body = without_fence(text, start, max(start, end.start() if end else len(text)))
         code = text[slice(*body)]
-        if not closed and was_cut_off(completion):
+        if not closed and completion.cut_off:
             draft.malformed = Malformed.CUT_OFF
         elif not code.strip():
             draft.malformed = Malformed.EMPTY
@@ -123,7 +123,7 @@ class TagsProtocol:
         text = completion.text
         end = text.find(marks.close, start)
         stop = end if end >= 0 else len(text)
-        if end >= 0 or not was_cut_off(completion):
+        if end >= 0 or not completion.cut_off:
             draft.answer = text[start:stop].strip() or draft.answer
         draft.prose.append(text[start:stop])
         return end + len(marks.close) if end >= 0 else stop

@@ -16,7 +16,7 @@ from json import JSONDecodeError
 from pydantic import JsonValue
 
 from tir_agent.messages import Tool, ToolCall
-from tir_agent.protocols.base import Action, BadCall, CodeBlock, Malformed, was_cut_off
+from tir_agent.protocols.base import Action, BadCall, CodeBlock, Malformed
 from tir_agent.protocols.wrapping import without_fence
 from tir_agent.settings import ToolCalls
 from tir_agent.trajectory import Completion
@@ -63,7 +63,7 @@ class ToolCallsProtocol:
             # Only the last one can have been cut off, and what came before it is whole.
             last = call is completion.tool_calls[-1]
             try:
-                code = self._code(call, cut_off=last and was_cut_off(completion))
+                code = self._code(call, cut_off=last and completion.cut_off)
             except _Refused as refused:
                 bad.append(BadCall(call.id, refused.why, refused.detail))
             else:
