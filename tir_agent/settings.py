@@ -145,7 +145,8 @@ class Tags(Settings):
     kind: Literal["tags"] = "tags"
     code: Marks = Marks(open="<code>", close="</code>")
     output: Marks = Marks(open="<output>", close="</output>")
-    """Only the interpreter may write what begins with the opening one."""
+    """Only the interpreter may write what begins with the opening one. Where it ends matters to readers of
+    whole transcripts alone."""
     text: Marks | None = None
     """Around prose; taken off it."""
     answer: Marks | None = None
