@@ -48,6 +48,7 @@ def codes(text: str, choice: Tags = RETOOL) -> list[str]:
         ("<code>print(1)</code>", ["print(1)"]),
         ("<code>\r\nprint(1)\r\n</code>", ["print(1)\r\n"]),
         ("<code>\n    indented\n</code>", ["    indented\n"]),
+        ("<code> \nprint(1)</code>", [" \nprint(1)"]),
         ("<code>a = 1</code> and <code>print(a)</code>", ["a = 1", "print(a)"]),
         ("<code>\n```python\nprint(1)\n```\n</code>", ["print(1)\n"]),
         ("<code>```py\nprint('''\n```\n''')\n```</code>", ["print('''\n```\n''')\n"]),
@@ -101,6 +102,14 @@ def test_the_answer_is_what_the_marks_hold_and_the_last_one_counts() -> None:
     assert parse("It is <answer>5").answer == "5"
     assert parse("It is <answer>5", finish=FinishReason.LENGTH).answer is None
     assert parse("<code>print('<answer>1</answer>')</code>").answer is None
+    assert parse("<answer>1</answer> Use the <answer> mark.").answer == "1"
+    assert parse("Use the <answer> mark: <answer>2</answer>").answer == "2"
+
+
+def test_an_answer_that_is_never_closed_hides_no_code() -> None:
+    action = parse("<answer>\n<code>print(1)</code>")
+    assert [block.code for block in action.blocks] == ["print(1)"]
+    assert action.answer is None
 
 
 def test_a_box_inside_the_answer_marks_is_the_answer_and_no_other() -> None:
@@ -169,6 +178,7 @@ def repeated(text: str) -> str:
         repeated('<code>"</code>\\"'),
         repeated("<code>'''</code>\\'''"),
         repeated("<answer>"),
+        repeated("<answer></answer>"),
         "<code>" + repeated("'</code>") + "'",
         "<code>\n```python\n" + repeated("```\n"),
     ],

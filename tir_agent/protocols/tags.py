@@ -24,12 +24,12 @@ from tir_agent.messages import Tool
 from tir_agent.protocols.base import Action, CodeBlock, Malformed
 from tir_agent.protocols.literals import Literals, Quotes
 from tir_agent.protocols.wrapping import without_fence
-from tir_agent.settings import Marks, Tags
+from tir_agent.settings import Tags
 from tir_agent.trajectory import Completion
 
 __all__ = ["TagsProtocol"]
 
-_LINE_BREAK = re.compile(r"[ \t]*\r?\n")
+_LINE_BREAK = re.compile(r"\r?\n")
 _BOX = re.compile(r"\\(?:boxed|fbox)\b")
 
 
@@ -41,6 +41,9 @@ class _Draft:
     blocks: list[CodeBlock] = field(default_factory=list)
     prose: list[str] = field(default_factory=list)
     answer: str | None = None
+    """Between both marks."""
+    open_answer: str | None = None
+    """Behind an opening mark that the reply ends after."""
     malformed: Malformed | None = None
 
 
@@ -59,14 +62,19 @@ class TagsProtocol:
             wrapper=[choice.text.open, choice.text.close] if choice.text else [],
         )
         self._ends_of_code = _alternatives(close=[choice.code.close], output=[choice.output.open])
+        self._ends_of_answer = _alternatives(
+            close=[choice.answer.close] if choice.answer else [],
+            other=[choice.output.open, choice.code.open, *([choice.answer.open] if choice.answer else [])],
+        )
 
     def parse(self, completion: Completion) -> Action:
         draft = self._read(completion)
-        prose = "\n".join(draft.prose)
-        if draft.answer is not None and _BOX.search(draft.answer):
+        answer = draft.answer or draft.open_answer
+        if answer is not None and _BOX.search(answer):
             # The box inside the marks is the answer, and no other.
-            return Action(draft.kept, tuple(draft.blocks), draft.answer, None, draft.malformed)
-        return Action(draft.kept, tuple(draft.blocks), prose, draft.answer, draft.malformed)
+            return Action(draft.kept, tuple(draft.blocks), answer, None, draft.malformed)
+        prose = "\n".join(draft.prose)
+        return Action(draft.kept, tuple(draft.blocks), prose, answer, draft.malformed)
 
     def _read(self, completion: Completion) -> _Draft:
         text = completion.text
@@ -85,8 +93,8 @@ class TagsProtocol:
                 break
             if mark.lastgroup == "code":
                 position = self._read_code(completion, mark.end(), quotes, draft)
-            elif mark.lastgroup == "answer" and self._choice.answer:
-                position = self._read_answer(completion, mark.end(), self._choice.answer, draft)
+            elif mark.lastgroup == "answer":
+                position = self._read_answer(completion, mark.end(), draft)
             search = position
         draft.prose.append(text[position : draft.kept])
         return draft
@@ -119,14 +127,21 @@ class TagsProtocol:
             position = max(end.end(), literal.end)
         return None
 
-    def _read_answer(self, completion: Completion, start: int, marks: Marks, draft: _Draft) -> int:
+    def _read_answer(self, completion: Completion, start: int, draft: _Draft) -> int:
         text = completion.text
-        end = text.find(marks.close, start)
-        stop = end if end >= 0 else len(text)
-        if end >= 0 or not completion.cut_off:
-            draft.answer = text[start:stop].strip() or draft.answer
-        draft.prose.append(text[start:stop])
-        return end + len(marks.close) if end >= 0 else stop
+        end = self._ends_of_answer.search(text, start)
+        content = text[start : end.start() if end else len(text)]
+        draft.prose.append(content)
+        if end is None:
+            # Most of these models are stopped at the closing mark.
+            if not completion.cut_off:
+                draft.open_answer = content.strip() or None
+            return len(text)
+        if end.lastgroup == "close":
+            draft.answer = content.strip() or draft.answer
+            return end.end()
+        # Another mark begins before this one is closed: it was spoken of, or given up.
+        return end.start()
 
 
 def _alternatives(**kinds: list[str]) -> re.Pattern[str]:
