@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "tir_agent"
 
 FLOORS = [
     {"errors", "settings", "messages", "trajectory", "assets", "checks"},
-    {"problems", "prompts", "protocols", "observation", "answers", "models", "kernel", "grading"},
+    {"problems", "prompts", "protocols", "observation", "answers", "models", "kernel", "grading", "costs"},
     {"agent"},
     {"store", "evaluate"},
     {"console", "cli", "__main__"},

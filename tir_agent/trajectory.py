@@ -8,9 +8,9 @@ characters (Unicode code points) and token counts are the server's, unless marke
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,8 @@ __all__ = [
     "Attempt",
     "Cell",
     "Completion",
+    "Cost",
+    "Currency",
     "Environment",
     "Execution",
     "ExecutionError",
@@ -89,15 +91,21 @@ class Completion(Record):
     """Functions that the reply calls, where the model was offered some."""
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
+    cached_tokens: int = Field(default=0, ge=0)
+    """Those of the prompt's tokens that the server had kept from earlier requests, where it tells."""
+    reasoning_tokens: int = Field(default=0, ge=0)
+    """Those of the completion's tokens that were thinking, where the server tells."""
     estimated: bool = False
     """True where the server gave no token counts and they were estimated from the characters."""
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
     """Natural logarithms, one for each completion token."""
     duration: float = Field(ge=0)
-    """Seconds from the request to the last character, retries included."""
+    """Seconds from the request to the last character, retries and waiting for a turn included."""
     attempts: int = Field(default=1, ge=1)
     """Requests it took; more than one means that earlier ones failed and were retried."""
+    queued: float = Field(default=0.0, ge=0)
+    """Seconds of `duration` for which it waited for its turn in the rate limiter."""
 
     @property
     def cut_off(self) -> bool:
@@ -314,6 +322,21 @@ class Attempt(Record):
     answer: str | None = None
 
 
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+"""ISO 4217: USD, EUR, CNY."""
+
+
+class Cost(Record):
+    """Money, as far as a table of prices tells."""
+
+    amount: float = Field(ge=0)
+    currency: Currency
+    as_of: date
+    """The day on which the price was right."""
+    estimated: bool = False
+    """True where the server gave no token counts for some of it."""
+
+
 class Usage(Record):
     """Sums over the run, given-up attempts and critics included."""
 
@@ -323,6 +346,13 @@ class Usage(Record):
     """Tokens that the model wrote."""
     prompt_tokens: int = 0
     """Tokens that the model read, summed over requests."""
+    cached_tokens: int = Field(default=0, ge=0)
+    """Those of `prompt_tokens` that the server had kept from earlier requests."""
+    reasoning_tokens: int = Field(default=0, ge=0)
+    """Those of `completion_tokens` that were thinking."""
+    cost: Cost | None = None
+    """Of the replies in `turns`; null where the model's price is not known. Requests that failed and were
+    tried again are not in it: whether they were billed, and for how much, is not known."""
     context_tokens: int = 0
     """Length of the conversation at the end: prompt, replies and observations."""
 

@@ -37,7 +37,7 @@ async def run_cells(
             end=block.end,
             call_id=block.call_id,
             execution=execution,
-            shown=observe(execution, policy, seconds=seconds),
+            shown=observe(execution, policy, seconds=seconds, packages=run.packages),
         )
         run.add_cell(cell)
         observer.cell_ended(cell)

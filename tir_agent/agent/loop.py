@@ -19,6 +19,7 @@ from tir_agent.agent.repetition import find_loop
 from tir_agent.agent.run import Run
 from tir_agent.agent.telling import answer_to, check_part
 from tir_agent.answers import extract_answer
+from tir_agent.costs import Price
 from tir_agent.errors import ContextOverflow, MachineryError
 from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox, Session
@@ -57,11 +58,13 @@ class Agent:
         *,
         critic: Model | None = None,
         model_server: str | None = None,
+        price: Price | None = None,
     ) -> None:
         """`sandbox` may be None for a prompt without a tool; answers are then not graded.
 
         `critic` reviews answers where the settings ask for it, `model` where it is None.
-        `model_server` is what the server says of itself, for the record.
+        `model_server` is what the server says of itself, for the record; `price` is what the model costs,
+        where that is known.
         """
         if sandbox is None and prompt.uses_tool:
             raise ValueError(f"the prompt {prompt.name!r} runs code, so it needs a sandbox")
@@ -72,6 +75,7 @@ class Agent:
         self._settings = settings
         self._protocol = protocol_for(prompt.protocol)
         self._environment = _environment(sandbox, model_server)
+        self._price = price
 
     async def solve(
         self,
@@ -87,7 +91,7 @@ class Agent:
         The machinery's failures are not raised but recorded (`stop` is ERROR, `failure` says why).
         """
         observer = observer or Observer()
-        run = Run(problem, self._prompt, self._settings, self._environment)
+        run = Run(problem, self._prompt, self._settings, self._environment, self._price)
         run.notes += notes
         try:
             await self._run(run, observer)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from tir_agent.agent.conversation import Part, Pieces, conversation_of
 from tir_agent.agent.shortening import shorten
 from tir_agent.agent.stages import Checks
+from tir_agent.costs import Price, cost
 from tir_agent.errors import TirError
 from tir_agent.prompts import Prompt
 from tir_agent.protocols import Action
@@ -45,7 +46,12 @@ class Run:
     """Grows by one turn after the other; `record` gives the trajectory at any time."""
 
     def __init__(
-        self, problem: Problem, prompt: Prompt, settings: RunSettings, environment: Environment
+        self,
+        problem: Problem,
+        prompt: Prompt,
+        settings: RunSettings,
+        environment: Environment,
+        price: Price | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex
         self.problem = problem
@@ -66,6 +72,7 @@ class Run:
         self._prompt = prompt
         self._settings = settings
         self._environment = environment
+        self._price = price
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
         self._begin(prompt.opening(problem))
@@ -88,6 +95,11 @@ class Run:
     def messages(self) -> Sequence[Message]:
         """The conversation as it stands."""
         return self.conversation.messages
+
+    @property
+    def packages(self) -> Mapping[str, str]:
+        """Versions of what is installed in the sandbox, by name."""
+        return self._environment.packages
 
     @property
     def seconds(self) -> float:
@@ -205,6 +217,7 @@ class Run:
     def record(self) -> Trajectory:
         """The run as it stands. A run without a stop reason counts as interrupted."""
         all_turns = [*(turn for attempt in self.attempts for turn in attempt.turns), *self.turns]
+        replies = [one for turn in all_turns for one in (turn.completion, turn.critique) if one is not None]
         return Trajectory(
             id=self.id,
             problem=self.problem,
@@ -226,6 +239,9 @@ class Run:
                 completion_tokens=self.model_tokens,
                 prompt_tokens=self._prompt_tokens,
                 context_tokens=self.context_tokens,
+                cached_tokens=sum(reply.cached_tokens for reply in replies),
+                reasoning_tokens=sum(reply.reasoning_tokens for reply in replies),
+                cost=cost(self._price, replies) if self._price else None,
             ),
             timings=Timings(
                 started=self._started,

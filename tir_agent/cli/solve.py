@@ -17,6 +17,7 @@ from tir_agent.cli.interrupts import interruptible
 from tir_agent.cli.places import api_key, base_url, trajectories_dir
 from tir_agent.cli.terminal import EXIT_INTERRUPTED, EXIT_MACHINERY, EXIT_NO_ANSWER, Progress, fail, say
 from tir_agent.console import RunView, summary
+from tir_agent.costs import PriceTable
 from tir_agent.errors import StorageError, TirError, UsageError
 from tir_agent.kernel.base import Sandbox
 from tir_agent.kernel.choice import open_sandbox
@@ -90,6 +91,10 @@ def solve(
     force_answer: Annotated[
         bool, typer.Option("--force-answer", help='Have the model end "the answer is" where it gave none.')
     ] = Stages().forced_answer,
+    prices: Annotated[
+        Path | None,
+        typer.Option(help="Prices of models, before those that are known [docs/costs.md]."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Save the trajectory here [default: a new file in the state folder].")
     ] = None,
@@ -122,6 +127,7 @@ def solve(
         problem=_read_problem(problem, file, gold),
         prompt=load_prompt(prompt or ("tir_fewshot" if is_embedded(model) else "tir")),
         settings=settings,
+        prices=PriceTable.load(prices),
         key=None if is_embedded(model) else api_key(api_key_env),
         out=out,
     )
@@ -145,6 +151,7 @@ class _Job:
     problem: Problem
     prompt: Prompt
     settings: RunSettings
+    prices: PriceTable
     key: str | None
     out: Path | None
 
@@ -208,7 +215,8 @@ async def _run(job: _Job, view: RunView, save: _Saved) -> Trajectory:
             model, sandbox = await _open(job, stack, notes)
             settings = job.settings.model_copy(update={"base_url": model.base_url})
             server = await model.describe()
-            agent = Agent(model, sandbox, job.prompt, settings, model_server=server)
+            price = job.prices.price_of(settings.model, model.base_url)
+            agent = Agent(model, sandbox, job.prompt, settings, model_server=server, price=price)
             return await agent.solve(job.problem, observer=view, save=save, notes=tuple(notes))
 
 
