@@ -255,6 +255,15 @@ def _short(text: str | None) -> str:
     return "nothing" if text is None else repr(text if len(text) <= 60 else f"{text[:60]}...")
 
 
+def total_of(tallies: dict[str, Tally]) -> Tally:
+    """All files as one."""
+    total = Tally()
+    for tally in tallies.values():
+        for name, value in vars(tally).items():
+            setattr(total, name, getattr(total, name) + value)
+    return total
+
+
 def rows(tallies: dict[str, Tally]) -> Iterator[tuple[str, list[str]]]:
     """The table, line by line."""
     all_of = list(tallies.values())
@@ -275,9 +284,10 @@ def _share(same: int, asked: int) -> str:
 
 def markdown(tallies: dict[str, Tally]) -> str:
     """The page that is kept in `docs/benchmarks/`."""
-    lines = ["# Recorded replies, read by their own protocol", "", "| |" + "|".join(tallies) + "|"]
-    lines.append("|---|" + "---:|" * len(tallies))
-    lines += [f"|{name}|{'|'.join(values)}|" for name, values in rows(tallies)]
+    columns = {**tallies, "all": total_of(tallies)}
+    lines = ["# Recorded replies, read by their own protocol", "", "| |" + "|".join(columns) + "|"]
+    lines.append("|---|" + "---:|" * len(columns))
+    lines += [f"|{name}|{'|'.join(values)}|" for name, values in rows(columns)]
     lines += ["", "What differs:", ""]
     for source, tally in tallies.items():
         reasons: dict[str, list[int]] = {}
@@ -306,6 +316,7 @@ def main() -> int:
         print(f"there is no data in {arguments.data}; name its folder with --data", file=sys.stderr)
         return 2
     tallies = {source: read(arguments.data, source) for source in SURFACES}
+    total = total_of(tallies)
     if arguments.json:
         plain = {
             source: {
@@ -323,8 +334,7 @@ def main() -> int:
         for source, tally in tallies.items():
             for difference in tally.differences:
                 print(f"{source}.jsonl:{difference.line}: {difference.what}: {difference.reason}")
-    cells = sum(tally.cells for tally in tallies.values())
-    return 0 if sum(tally.same_cells for tally in tallies.values()) >= ENOUGH * cells else 3
+    return 0 if total.same_cells >= ENOUGH * total.cells else 3
 
 
 if __name__ == "__main__":

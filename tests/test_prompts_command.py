@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from tir_agent.cli.app import app
+from tir_agent.cli.prompt_view import draw, with_turns
 from tir_agent.messages import Message, Origin
-from tir_agent.prompts import prompt_names
+from tir_agent.problems import problem_from_text
+from tir_agent.prompts import load_prompt, prompt_names
 
 
 def tir(*arguments: str) -> Result:
@@ -159,3 +163,14 @@ def test_what_the_protocol_would_not_understand_is_a_warning(tmp_path: Path, tex
     assert len(lines) == 1
     assert said in lines[0]
     assert checked(tmp_path, f"description: d\n{text}\n{stop}", "--strict")[0] == 2
+
+
+def test_on_a_terminal_colours_say_who_wrote_what_and_nothing_moves_the_cursor() -> None:
+    screen = Console(file=StringIO(), force_terminal=True, color_system="standard", soft_wrap=True)
+    prompt = load_prompt("tora")
+    draw(screen, prompt, with_turns(prompt, problem_from_text("1 + 1?\x1b[2J")))
+    assert isinstance(screen.file, StringIO)
+    shown = screen.file.getvalue()
+    assert "\x1b[1m1 + 1?\x1b[0m" in shown
+    assert "\x1b[33m42\x1b[0m" in shown
+    assert "\x1b[2J" not in shown

@@ -44,5 +44,5 @@ def test_replies_that_are_recorded_as_they_were_written_are_read_too(shared_data
 
 def test_the_page_has_a_column_for_each_source(shared_data: Path) -> None:
     page = markdown({source: read(shared_data, source, 20) for source in SURFACES})
-    assert "| |mathcoder|mint|tora|" in page
-    assert "|trajectories|20|20|20|" in page
+    assert "| |mathcoder|mint|tora|all|" in page
+    assert "|trajectories|20|20|20|60|" in page

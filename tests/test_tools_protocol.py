@@ -124,3 +124,9 @@ def test_a_whole_call_before_the_token_limit_is_run() -> None:
 
 def test_code_in_the_text_is_only_text() -> None:
     assert parse(text="```python\nprint(1)\n```").blocks == ()
+
+
+def test_a_call_that_another_follows_was_not_cut_off() -> None:
+    action = parse(("python", '{"code": '), ("python", '{"code": "a"}'), finish=FinishReason.LENGTH)
+    assert [bad.why for bad in action.bad_calls] == [Malformed.BAD_ARGUMENTS]
+    assert len(action.blocks) == 1
