@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tir_agent.settings.base import Settings
 
 __all__ = [
     "Budget",
     "ConversationForm",
-    "Fences",
     "Isolation",
     "KernelChoice",
     "LengthUnit",
     "Limits",
-    "NoTool",
     "ObservationPolicy",
-    "ProtocolChoice",
     "RateLimits",
     "RunSettings",
     "Sampling",
     "Stages",
     "WarningPolicy",
 ]
-
-
-class Settings(BaseModel):
-    """Base of all settings: immutable, and strict about fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class KernelChoice(StrEnum):
@@ -124,25 +116,6 @@ class Limits(Settings):
     """All files of one session together (in memory; `local` does not limit it)."""
     total_memory_bytes: int | None = Field(default=None, ge=2**29)
     """Of a container, all sessions and their files together; null: three quarters of the machine's."""
-
-
-class Fences(Settings):
-    """The protocol of Qwen2.5-Math, ToRA and DeepSeekMath: code and output in Markdown fences."""
-
-    kind: Literal["fences"] = "fences"
-    languages: tuple[str, ...] = Field(default=("python", "py", "python3"), min_length=1)
-    """Info strings that mark a block as code to run; blocks with any other one are prose."""
-    output: str = Field(default="output", min_length=1)
-    """Info string of blocks that only the interpreter may write."""
-
-
-class NoTool(Settings):
-    """Reasoning in prose alone: nothing is executed."""
-
-    kind: Literal["none"] = "none"
-
-
-ProtocolChoice = Annotated[Fences | NoTool, Field(discriminator="kind")]
 
 
 class LengthUnit(StrEnum):
