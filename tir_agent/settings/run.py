@@ -52,6 +52,10 @@ class Sampling(Settings):
     max_tokens: int = Field(default=1024, ge=1)
     """Tokens in one reply, at most."""
     seed: int | None = None
+    top_k: int | None = Field(default=None, ge=-1)
+    """Draw among so many likeliest tokens alone; -1: among all. Null: whatever the server's default is."""
+    min_p: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Leave out tokens less likely than this part of the likeliest one. Null: the server's default."""
 
 
 class Budget(Settings):
@@ -204,6 +208,8 @@ class RunSettings(Settings):
     model: str
     base_url: str | None = None
     """Null for models that run in this process's care: the embedded and the scripted one."""
+    tokens: bool = False
+    """Token ids and logprobs are asked for; they are recorded where the server gives them."""
     kernel: KernelChoice = KernelChoice.AUTO
     isolation: Isolation = Isolation.SESSION
     runtime: str | None = None
