@@ -14,6 +14,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from tir_agent.completion import Completion, FinishReason
+from tir_agent.execution import Execution, ExecutionError, ExecutionStatus, Image
 from tir_agent.messages import Message, Origin, Record, Role, Span, ToolCall
 from tir_agent.settings import RunSettings
 
@@ -60,118 +62,6 @@ class Problem(Record):
     id: str
     text: str
     gold: str | None = None
-
-
-class FinishReason(StrEnum):
-    """Why the model stopped writing."""
-
-    STOP = "stop"
-    """It ended its turn, or a stop string was met."""
-    LENGTH = "length"
-    """It was cut off at its token limit."""
-    FILTERED = "content_filter"
-    """The server withheld the rest."""
-    REPETITION = "repetition"
-    """It was stopped here, since it wrote the same again and again."""
-    ABORTED = "aborted"
-    """The run was stopped or ran out of time meanwhile; the text is what had come until then."""
-
-
-class Completion(Record):
-    """One reply of the model, verbatim."""
-
-    text: str
-    """Without the stop string, whether or not the server returns it."""
-    finish_reason: FinishReason
-    stop_text: str | None = None
-    """The stop string that ended the reply, where the server or the client's own check tells."""
-    reasoning: str | None = None
-    """The separate thinking field of reasoning models, where the server has one."""
-    tool_calls: tuple[ToolCall, ...] = ()
-    """Functions that the reply calls, where the model was offered some."""
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0)
-    cached_tokens: int = Field(default=0, ge=0)
-    """Those of the prompt's tokens that the server had kept from earlier requests, where it tells."""
-    reasoning_tokens: int = Field(default=0, ge=0)
-    """Those of the completion's tokens that were thinking, where the server tells."""
-    estimated: bool = False
-    """True where the server gave no token counts and they were estimated from the characters."""
-    token_ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
-    """Natural logarithms, one for each completion token."""
-    duration: float = Field(ge=0)
-    """Seconds from the request to the last character, retries and waiting for a turn included."""
-    attempts: int = Field(default=1, ge=1)
-    """Requests it took; more than one means that earlier ones failed and were retried."""
-    queued: float = Field(default=0.0, ge=0)
-    """Seconds of `duration` for which it waited for its turn in the rate limiter."""
-
-    @property
-    def cut_off(self) -> bool:
-        """Whether it was stopped before the model had come to an end."""
-        return self.finish_reason is not FinishReason.STOP
-
-    @property
-    def mean_logprob(self) -> float | None:
-        """Of a token, by the natural logarithm; None where the server gave no logprobs, or no token."""
-        return sum(self.logprobs) / len(self.logprobs) if self.logprobs else None
-
-
-class ExecutionStatus(StrEnum):
-    """How the execution of a cell ended."""
-
-    OK = "ok"
-    ERROR = "error"
-    """The code raised."""
-    TIMEOUT = "timeout"
-    """It ran past its time and was interrupted or killed."""
-    DIED = "died"
-    """The kernel process ended while it ran."""
-    REFUSED = "refused"
-    """It was not run; `error` says why."""
-
-
-class ExecutionError(Record):
-    """An exception that the code raised."""
-
-    name: str
-    message: str
-    traceback: str
-    """As IPython prints it, without colour codes."""
-
-
-class Image(Record):
-    """A picture that the code showed: a figure, as a rule."""
-
-    width: int = Field(ge=0)
-    """Pixels."""
-    height: int = Field(ge=0)
-    png: str
-    """The file, in Base64."""
-
-
-class Execution(Record):
-    """What the kernel answered to a cell, in full (up to the kernel's output cap)."""
-
-    status: ExecutionStatus
-    stdout: str = ""
-    """Standard output, and the plain text of displayed objects, in the order in which they came."""
-    stderr: str = ""
-    result: str | None = None
-    """`text/plain` of the value of the cell's last expression."""
-    latex: str | None = None
-    """`text/latex` of the same value, where its type offers it."""
-    images: tuple[Image, ...] = ()
-    """At most 8, each at most 1.5 MB; their plain text stands in `stdout`."""
-    error: ExecutionError | None = None
-    duration: float = Field(default=0.0, ge=0)
-    dropped: int = Field(default=0, ge=0)
-    """Characters of output that the kernel discarded because the cell ran into its output cap."""
-    state_lost: bool = False
-    """True where the kernel was replaced: every name that earlier cells had defined is gone."""
-    lost_names: tuple[str, ...] = ()
-    """The user's names that were defined when the state was lost (at most 100)."""
 
 
 class Cell(Record):
