@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol_replay import SURFACES, markdown, read
+from protocol_replay import SURFACES, read
+from protocol_replay_report import markdown
 
 TRAJECTORIES = 400
 # No reply of these was put down as it was written, so every one of their cells must come back.

@@ -69,4 +69,4 @@ def test_what_is_cut_off_changes_nothing_of_what_is_kept(name: str) -> None:
         # The line break before a closing fence is no code, and one that is missing has none before it.
         codes, codes_again = ([block.code.rstrip() for block in one.blocks] for one in (action, again))
         assert codes_again == codes
-        assert again.kept == action.kept
+        assert (again.kept, again.answer) == (action.kept, action.answer)

@@ -64,7 +64,8 @@ class TagsProtocol:
         self._ends_of_code = _alternatives(close=[choice.code.close], output=[choice.output.open])
         self._ends_of_answer = _alternatives(
             close=[choice.answer.close] if choice.answer else [],
-            other=[choice.output.open, choice.code.open, *([choice.answer.open] if choice.answer else [])],
+            output=[choice.output.open],
+            other=[choice.code.open, *([choice.answer.open] if choice.answer else [])],
         )
 
     def parse(self, completion: Completion) -> Action:
@@ -132,16 +133,14 @@ class TagsProtocol:
         end = self._ends_of_answer.search(text, start)
         content = text[start : end.start() if end else len(text)]
         draft.prose.append(content)
-        if end is None:
-            # Most of these models are stopped at the closing mark.
-            if not completion.cut_off:
-                draft.open_answer = content.strip() or None
-            return len(text)
-        if end.lastgroup == "close":
+        if end is not None and end.lastgroup == "close":
             draft.answer = content.strip() or draft.answer
             return end.end()
-        # Another mark begins before this one is closed: it was spoken of, or given up.
-        return end.start()
+        # Most of these models are stopped at the closing mark. Where another mark begins before it, this one
+        # was spoken of, or given up.
+        if end.lastgroup == "output" if end else not completion.cut_off:
+            draft.open_answer = content.strip() or None
+        return end.start() if end else len(text)
 
 
 def _alternatives(**kinds: list[str]) -> re.Pattern[str]:
