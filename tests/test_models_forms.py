@@ -258,15 +258,33 @@ async def test_a_conversation_that_is_too_long_is_not_blamed_on_a_field() -> Non
     assert len(server.requests) == 1
 
 
-async def test_a_field_that_fastapi_refuses_is_left_out() -> None:
+@pytest.mark.parametrize("field", ["return_token_ids", "top_logprobs"])
+async def test_a_field_that_fastapi_refuses_is_left_out(field: str) -> None:
     async def act(reply: Reply) -> None:
-        if "return_token_ids" in reply.body:
-            where = [{"type": "extra_forbidden", "loc": ["body", "return_token_ids"], "msg": "no"}]
+        if field in reply.body:
+            where = [{"type": "extra_forbidden", "loc": ["body", field], "msg": "no"}]
             await reply.status(422, {"detail": where})
         else:
             await says("fine")(reply)
 
-    assert (await ask(ModelServer(act), (QUESTION,), tokens=True)).text == "fine"
+    server = ModelServer(act)
+    reply = await ask(server, (QUESTION,), tokens=True)
+    assert (reply.text, reply.attempts) == ("fine", 2)
+    assert "logprobs" in server.requests[-1]
+
+
+async def test_what_was_found_out_is_not_learnt_again_from_refusals() -> None:
+    async def act(reply: Reply) -> None:
+        refused = next((name for name in ("max_tokens", "temperature", "top_p") if name in reply.body), None)
+        await (refuses(refused) if refused else says("fine"))(reply)
+
+    server = ModelServer(act)
+    async with model_at(server) as model:
+        capabilities = await model.capabilities()
+        reply = await model.complete((QUESTION,), Sampling(), timeout=20)
+    assert not capabilities.sampling
+    assert (reply.text, reply.attempts) == ("fine", 1)
+    assert capabilities.notes(Sampling())[0].startswith("The server takes neither temperature")
 
 
 # Tool calls
