@@ -111,9 +111,9 @@ class Benchmark:
         for rival in RIVALS:
             self._console.print(f"beside: {rival.name}")
             python = arguments.python.get(rival.name)
-            at_once = max(arguments.at_once)
+            count = max(max(arguments.at_once) // (1 if arguments.whole else rival.share), 1)
             rivals.append(
-                await measure(rival, server, at_once, arguments.patience, python, self._console.print)
+                await measure(rival, server, count, arguments.patience, python, self._console.print)
             )
             await quiet()
 
@@ -139,6 +139,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="8 at once, two batches, no others")
     parser.add_argument("--profile", action="store_true", help="also show where the time of one batch goes")
     parser.add_argument("--only-own", action="store_true", help="leave the other runtimes out")
+    parser.add_argument("--whole", action="store_true", help="give the slow ones of them no smaller share")
     parser.add_argument("--patience", type=float, default=150.0, help="seconds for each of the others")
     parser.add_argument("--python", nargs="+", default=[], help="NAME=PATH: an interpreter that has NAME")
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "benchmarks")

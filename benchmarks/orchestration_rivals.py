@@ -68,6 +68,15 @@ RIVALS = (
         "before it and imports SymPy again.",
         share=4,
     ),
+    Rival(
+        name="verifiers",
+        requirements=("verifiers==0.4.0", "uv", "sympy>=1.13"),
+        program="orchestration_verifiers.py",
+        form=Form.SHELL,
+        code_runs="a new process for every call, no isolation (its subprocess runtime)",
+        how="its default program, the `bash` harness, which is a process for each trajectory and keeps no state.",
+        share=8,
+    ),
 )
 
 
@@ -89,13 +98,12 @@ def own_figures(level: Level) -> RivalFigures:
 
 
 async def measure(
-    rival: Rival, server: Server, at_once: int, seconds: float, python: Path | None, say: Say
+    rival: Rival, server: Server, count: int, seconds: float, python: Path | None, say: Say
 ) -> RivalFigures:
-    """Let it solve the problems; what goes wrong is a reason in the figures, and no exception.
+    """Let it solve `count` problems at once; what goes wrong is a reason in the figures, and no exception.
 
     `python` is an interpreter that has it; without one, an environment is made in the user's cache folder.
     """
-    count = max(at_once // rival.share, 1)
     figures = RivalFigures(
         name=rival.name,
         code_runs=rival.code_runs,

@@ -136,17 +136,15 @@ def _usage(say: Say) -> dict[str, int]:
 
 def _whole(form: Form, say: Say, key: str) -> dict[str, object]:
     message: dict[str, object] = {"role": "assistant", "content": say.text}
-    if say.tool_code is not None:
-        arguments = json.dumps({"code": say.tool_code})
-        function = {"name": "python", "arguments": arguments}
+    if say.tool is not None:
+        function = {"name": say.tool, "arguments": _arguments(say)}
         message["tool_calls"] = [{"id": f"call-{key}", "type": "function", "function": function}]
-    finish = "stop" if say.tool_code is None else "tool_calls"
     return {
         "id": f"reply-{key}",
         "object": "chat.completion",
         "created": 0,
         "model": form.value,
-        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+        "choices": [{"index": 0, "message": message, "finish_reason": _finish(say)}],
         "usage": _usage(say),
     }
 
@@ -160,15 +158,32 @@ def _stream(form: Form, say: Say, key: str, bursts: int) -> tuple[bytes, ...]:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         return _framed(json.dumps({**shared, "choices": [choice]}))
 
-    tokens = [say.text[at : at + _TOKEN_CHARS] for at in range(0, len(say.text), _TOKEN_CHARS)]
-    events = [event({"role": "assistant", "content": ""}), *(event({"content": token}) for token in tokens)]
-    events.append(event({}, "stop"))
+    events = [event({"role": "assistant", "content": ""})]
+    events += [event({"content": token}) for token in _tokens(say.text)]
+    if say.tool is not None:
+        call = {"index": 0, "id": f"call-{key}", "type": "function"}
+        events.append(event({"tool_calls": [{**call, "function": {"name": say.tool, "arguments": ""}}]}))
+        pieces = [{"index": 0, "function": {"arguments": token}} for token in _tokens(_arguments(say))]
+        events += [event({"tool_calls": [piece]}) for piece in pieces]
+    events.append(event({}, _finish(say)))
     events.append(_framed(json.dumps({**shared, "choices": [], "usage": _usage(say)})))
     events.append(_framed("[DONE]"))
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     size = -(-len(events) // bursts)
     parts = [b"".join(events[at : at + size]) for at in range(0, len(events), size)]
     return head + parts[0], *parts[1:-1], parts[-1] + b"0\r\n\r\n"
+
+
+def _arguments(say: Say) -> str:
+    return json.dumps({say.argument: say.value})
+
+
+def _finish(say: Say) -> str:
+    return "stop" if say.tool is None else "tool_calls"
+
+
+def _tokens(text: str) -> list[str]:
+    return [text[at : at + _TOKEN_CHARS] for at in range(0, len(text), _TOKEN_CHARS)]
 
 
 def _framed(data: str) -> bytes:

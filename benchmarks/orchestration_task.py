@@ -28,10 +28,11 @@ class Form(StrEnum):
     """No code: one turn of prose, and the answer in a box."""
     TAGS = "tags"
     """`<code>` tags, and the answer as a call of `final_answer`: smolagents."""
-    TOOLS = "tools"
-    """A call of the tool `python`, which keeps state, and the answer in a box."""
     SCRIPTS = "scripts"
-    """The same where it keeps none: each cell brings along all the code before it."""
+    """A call of the tool `python`, which keeps no state, so that each brings along all the code before it; and
+    the answer in a box: inspect_ai."""
+    SHELL = "shell"
+    """The same as a command for the tool `bash`: verifiers."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Say:
-    """A reply: text, and the code of a tool call where the form has such."""
+    """A reply: text, and a call of a tool where the form has such."""
 
     text: str
-    tool_code: str | None = None
+    tool: str | None = None
+    """The tool that is called, if any, and what it is given: the name and the value of its one argument."""
+    argument: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,14 @@ class Task:
                 return Say(f"{thought}\n\n```python\n{code}\n```")
             case Form.TAGS:
                 return Say(f"Thought: {thought}\n<code>\n{code}\n</code>")
-            case Form.TOOLS:
-                return Say(thought, tool_code=code)
             case Form.SCRIPTS:
-                return Say(thought, tool_code="\n".join(step.code for step in self.steps[: turn + 1]))
+                return Say(thought, "python", "code", self._script(turn))
+            case Form.SHELL:
+                return Say(thought, "bash", "command", f"python3 - <<'END'\n{self._script(turn)}\nEND")
+
+    def _script(self, turn: int) -> str:
+        """The cell of a turn and all before it."""
+        return "\n".join(step.code for step in self.steps[: turn + 1])
 
 
 @cache
