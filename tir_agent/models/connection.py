@@ -15,6 +15,8 @@ from tir_agent.models.faults import Passing
 from tir_agent.models.wire import Chunk, ErrorBody, ModelCard, ModelList, Props
 
 if TYPE_CHECKING:
+    import ssl
+
     import openai
 
 __all__ = ["Connection"]
@@ -24,6 +26,16 @@ _PLACEHOLDER_KEY: Final = "none"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LISTED: Final = 8
 """Models named in a hint."""
+_STREAMS_PER_CLIENT: Final = 16
+"""A client's pool looks at each of its connections whenever a request begins or ends."""
+
+
+class _Line:
+    """A client, and how many replies it is reading."""
+
+    def __init__(self, client: openai.AsyncOpenAI) -> None:
+        self.client = client
+        self.streams = 0
 
 
 class Connection:
@@ -39,25 +51,36 @@ class Connection:
         self._key = _checked_key(key)
         self._model = model
         self._connect_seconds = connect_seconds
-        self._client: openai.AsyncOpenAI | None = None
+        self._lines: list[_Line] = []
+        self._certificates: ssl.SSLContext | None = None
         self._has_answered = False
 
-    async def client(self) -> openai.AsyncOpenAI:
-        """The client, made on first use."""
-        # Importing it takes half a second, in which a sandbox can start beside it.
-        module = await asyncio.to_thread(importlib.import_module, "openai")
-        if self._client is None:
-            timeout = module.Timeout(None, connect=self._connect_seconds)
-            # A proxy that the environment names does not know this machine's own addresses.
-            local = urlsplit(self.url).hostname in _LOOPBACK
-            self._client = module.AsyncOpenAI(
-                base_url=self.url,
-                api_key=self._key or _PLACEHOLDER_KEY,
-                max_retries=0,
-                timeout=timeout,
-                http_client=module.DefaultAsyncHttpxClient(trust_env=False) if local else None,
-            )
-        return self._client
+    async def _line(self) -> _Line:
+        """The first client that has room for one more stream, made where there is none."""
+        if not self._lines:
+            # Importing it takes half a second, in which a sandbox can start beside it.
+            await asyncio.to_thread(importlib.import_module, "openai")
+        for line in self._lines:
+            if line.streams < _STREAMS_PER_CLIENT:
+                return line
+        self._lines.append(_Line(self._new_client()))
+        return self._lines[-1]
+
+    def _new_client(self) -> openai.AsyncOpenAI:
+        import httpx2
+        import openai
+
+        # Reading the certificates takes 30 ms, so all clients share them.
+        self._certificates = self._certificates or httpx2.create_ssl_context()
+        # A proxy that the environment names does not know this machine's own addresses.
+        proxies = urlsplit(self.url).hostname not in _LOOPBACK
+        return openai.AsyncOpenAI(
+            base_url=self.url,
+            api_key=self._key or _PLACEHOLDER_KEY,
+            max_retries=0,
+            timeout=openai.Timeout(None, connect=self._connect_seconds),
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=proxies, verify=self._certificates),
+        )
 
     @asynccontextmanager
     async def stream(self, body: Mapping[str, object]) -> AsyncIterator[AsyncIterator[Chunk]]:
@@ -68,16 +91,24 @@ class Connection:
         """
         import openai
 
-        client = await self.client()
-        stream = await client.post(
-            "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
-        )
-        self._has_answered = True
+        line = await self._line()
+        line.streams += 1
         try:
-            async with aclosing(self._chunks(stream)) as chunks:
-                yield chunks
+            stream = await line.client.post(
+                "/chat/completions",
+                cast_to=object,
+                body=body,
+                stream=True,
+                stream_cls=openai.AsyncStream[object],
+            )
+            self._has_answered = True
+            try:
+                async with aclosing(self._chunks(stream)) as chunks:
+                    yield chunks
+            finally:
+                await stream.close()
         finally:
-            await stream.close()
+            line.streams -= 1
 
     async def _chunks(self, stream: openai.AsyncStream[object]) -> AsyncGenerator[Chunk, None]:
         count = 0
@@ -149,12 +180,12 @@ class Connection:
 
     async def close(self) -> None:
         """Close its connections. Idempotent."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        lines, self._lines = self._lines, []
+        for line in lines:
+            await line.client.close()
 
     async def _get(self, path: str, timeout: float) -> object:
-        client = await self.client()
+        client = (await self._line()).client
         import httpx2
         import openai
 
