@@ -33,6 +33,8 @@ _DISPENSABLE: Final = frozenset({"stream_options", "stop", "logprobs", "return_t
 """Fields that can be left out where a server refuses them: the reply's text stays the same."""
 _CLOSING_SECONDS: Final = 5.0
 """How long the rest of a stream may take when the reply itself has ended: only the counts are to come."""
+_TIMER_SHARE: Final = 0.01
+"""By how much a deadline between two pieces may be missed, as a share of it."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,10 @@ class OpenAIModel:
                     if reply.cut:
                         break
                     seconds = _CLOSING_SECONDS if reply.finish else self._patience.stall
-                    limit.reschedule(clock() + seconds)
+                    deadline = clock() + seconds
+                    # Most pieces come so soon after the one before that the timer can stay as it is.
+                    if abs(deadline - (limit.when() or 0.0)) > _TIMER_SHARE * seconds:
+                        limit.reschedule(deadline)
         except TimeoutError:
             raise dropped(self.base_url, f"sent nothing for {seconds:g} seconds") from None
 
