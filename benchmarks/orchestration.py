@@ -5,13 +5,14 @@
         [--profile] [--only-own] [--python smolagents=PATH ...] [--out docs/benchmarks]
 
 A local server stands for the model: it answers every request after the same time, and knows the replies. Real
-agents solve problems of three and four turns, all at once, through real HTTP and in real sessions of the sandbox.
-The same sessions and cells run in turn without agent, model and HTTP; their time and the model's are the ideal,
-with which the agents' time is compared. A batch in which any trajectory ends without the right answer is no figure:
-the benchmark stops.
+agents solve problems of three and four turns, all at once, through real HTTP and in real sessions of the
+sandbox. The same sessions and cells run in turn without agent, model and HTTP; their time and the model's
+are the ideal, with which the agents' time is compared. A batch in which any trajectory ends without the
+right answer is no figure: the benchmark stops.
 
-Also: the loop and the client alone, without a kernel; and the same problems in other runtimes, for each of which
-an environment is made in the user's cache folder, once, unless `--python` names an interpreter that has it.
+Also: the loop and the client alone, without a kernel; and the same problems in other runtimes, for each of
+which an environment is made in the user's cache folder, once, unless `--python` names an interpreter that
+has it.
 
 Writes `orchestration.json` (every figure), `orchestration.md` and a plot into the folder `--out`.
 Exit status: 0; 1 if there is no sandbox or a trajectory was wrong; 2 for wrong arguments.
@@ -55,7 +56,9 @@ class Benchmark:
     def __init__(self, arguments: argparse.Namespace, console: Console) -> None:
         self._arguments = arguments
         self._console = console
-        reply = f"{arguments.latency:g} s, streamed in {arguments.bursts} bursts, an event for four characters"
+        reply = (
+            f"{arguments.latency:g} s, streamed in {arguments.bursts} bursts, an event for four characters"
+        )
         settings = {"reply": reply, "sandbox": arguments.kernel.value}
         settings["batches"] = f"{arguments.rounds} at most of each level; medians"
         self.results = Results(machine=describe_machine(), settings=settings)
@@ -132,8 +135,12 @@ def write(results: Results, folder: Path, console: Console) -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--at-once", type=int, nargs="+", default=[1, 16, 64, 256], help="trajectories")
-    parser.add_argument("--kernel", type=KernelChoice, choices=list(KernelChoice), default=KernelChoice.DOCKER)
-    parser.add_argument("--latency", type=float, default=0.2, help="seconds from a request to its reply's end")
+    parser.add_argument(
+        "--kernel", type=KernelChoice, choices=list(KernelChoice), default=KernelChoice.DOCKER
+    )
+    parser.add_argument(
+        "--latency", type=float, default=0.2, help="seconds from a request to its reply's end"
+    )
     parser.add_argument("--bursts", type=int, default=4, help="in which a streamed reply comes")
     parser.add_argument("--rounds", type=int, default=3, help="batches of each level, at most")
     parser.add_argument("--quick", action="store_true", help="8 at once, two batches, no others")

@@ -2,8 +2,8 @@
 
     python benchmarks/orchestration_inspect.py URL COUNT
 
-Its `react` agent with its `python` tool in its local sandbox. Every call of that tool is a new process without
-state, so each cell brings the code before it along. Prints the figures as JSON.
+Its `react` agent with its `python` tool in its local sandbox. Every call of that tool is a new process
+without state, so each cell brings the code before it along. Prints the figures as JSON.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ def run(url: str, count: int, logs: str) -> int:
         max_samples=count,
         max_connections=count,
     )
-    return sum(
-        score.value == "C" for sample in log.samples or [] for score in (sample.scores or {}).values()
-    )
+    return sum(score.value == "C" for sample in log.samples or [] for score in (sample.scores or {}).values())
 
 
 def main() -> None:

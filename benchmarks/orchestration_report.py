@@ -15,27 +15,31 @@ __all__ = ["as_markdown", "plot", "print_tables"]
 Rows = list[tuple[str, ...]]
 _SPEED = ("at once", "wall", "model", "kernel", "ideal", "wall to ideal", "to the longer part", "a minute")
 _COST = ("at once", "added a turn, p50", "p95", "CPU each", "of it kernels", "server late", "peak memory")
-_OTHERS = ("system", "Python runs in", "right", "wall", "wall to model", "a minute", "CPU each", "its memory")
+_OTHERS = ("system", "right", "wall", "wall to model", "a minute", "CPU each", "its memory")
 _TEXT = """\
-{at_once} trajectories at once against a model that answers every request after {latency}. A trajectory has three
-or four turns: two or three replies with a small SymPy cell that needs what the cell before it left, and the answer.
+{at_once} trajectories at once against a model that answers every request after {latency}. A trajectory has
+three or four turns: two or three replies with a small SymPy cell that needs what the cell before it left,
+and the answer.
 
 - **model**: turns of the longest trajectory × latency; all ask at the same time.
-- **kernel**: the wall time of the same sessions and cells in the same sandbox at the same concurrency, without an
-  agent, a model or HTTP, measured in the same run: `sandbox.session()`, `execute`, `close`.
-- **ideal**: the sum of the two, as if every trajectory first waited for its replies and then ran its cells, with
-  nothing between. With many at once the two overlap, so a ratio below 1 is possible; **to the longer part** is the
-  stricter figure: as if they overlapped wholly.
-- **added a turn**: the time between two executions (observation, message, request, reply, parsing) less the latency,
-  while the kernels of all the other trajectories compete for the same processors.
-- **CPU each**: processor time of the agent's process for one trajectory; **of it kernels** is what the bare loop over
-  sessions needs of that. The engine, the kernels and the model's server are other processes.
+- **kernel**: the wall time of the same sessions and cells in the same sandbox at the same concurrency,
+  without an agent, a model or HTTP, measured in the same run: `sandbox.session()`, `execute`, `close`.
+- **ideal**: the sum of the two, as if every trajectory first waited for its replies and then ran its cells,
+  with nothing between. With many at once the two overlap, so a ratio below 1 is possible; **to the longer
+  part** is the stricter figure: as if they overlapped wholly.
+- **added a turn**: the time between two executions (observation, message, request, reply, parsing) less the
+  latency, while the kernels of all the other trajectories compete for the same processors.
+- **CPU each**: processor time of the agent's process for one trajectory; **of it kernels** is what the bare
+  loop over sessions needs of that. The engine, the kernels and the model's server are other processes.
 """
 _OTHERS_TEXT = """\
-The same problems, as many turns and the same server, {at_once} at once, each system as its documentation has it run
-Python. The ideal of all is the model alone ({model}): what is above it is the runtime *and* its way of running Python.
-CPU is that of the whole machine for one trajectory, the model's server included; memory is that of the runtime's own
-process. {names}
+The same problems, as many turns and the same server, {at_once} at once, or fewer where a system takes
+minutes for them ("right" says how many). The ideal of all is the model alone ({model}): what is above it is
+the runtime *and* its way of running Python. CPU is that of the whole machine for one trajectory, the model's
+server included; memory is that of the runtime's own process. What a system does once (imports, a first
+problem) is not measured.
+
+{names}
 """
 
 
@@ -44,7 +48,7 @@ def print_tables(results: Results, console: Console) -> None:
         _print(console, "Speed", _SPEED, [_speed_row(level) for level in _levels(results)])
         _print(console, "Cost", _COST, [_cost_row(level) for level in _levels(results)])
     if results.rivals:
-        _print(console, "Beside others", _OTHERS, _rival_rows(results), hidden=1)
+        _print(console, "Beside others", _OTHERS, _rival_rows(results))
     for line in [*_missing(results), *results.profile]:
         console.print(line, markup=False, highlight=False)
 
@@ -60,7 +64,11 @@ def as_markdown(results: Results) -> str:
         lines += ["![Wall time and its parts](orchestration.png)"]
     if results.rivals:
         first = results.rivals[0]
-        told = " ".join(f"{one.name}: {one.how}" for one in results.rivals if one.how)
+        told = "\n".join(
+            f"- {one.name}: {one.how} Python runs in {one.code_runs}."
+            for one in results.rivals
+            if one.reason is None
+        )
         model = f"{first.turns} × {_time(first.latency)}"
         lines += ["", "## Beside others", ""]
         lines += [_OTHERS_TEXT.format(at_once=first.at_once, model=model, names=told)]
@@ -156,7 +164,6 @@ def _rival_rows(results: Results) -> Rows:
 def _rival_row(one: RivalFigures) -> tuple[str, ...]:
     return (
         f"{one.name} {one.version}".strip(),
-        one.code_runs,
         f"{one.right} of {one.at_once}",
         _time(one.wall),
         f"{one.ratio:.1f}×",
@@ -177,16 +184,12 @@ def _time(seconds: float | None) -> str:
     return f"{seconds:.2f} s" if abs(seconds) >= 1 else f"{1000 * seconds:.3g} ms"
 
 
-def _print(
-    console: Console, title: str, header: Sequence[str], rows: Rows, *, hidden: int | None = None
-) -> None:
-    """`hidden` is a column for which a terminal has no room."""
+def _print(console: Console, title: str, header: Sequence[str], rows: Rows) -> None:
     table = Table(title=title)
     for number, name in enumerate(header):
-        if number != hidden:
-            table.add_column(name, justify="right" if number else "left")
+        table.add_column(name, justify="right" if number else "left")
     for row in rows:
-        table.add_row(*(cell for number, cell in enumerate(row) if number != hidden))
+        table.add_row(*row)
     console.print(table)
 
 

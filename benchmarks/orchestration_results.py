@@ -31,9 +31,7 @@ class Batch(BaseModel):
     @classmethod
     def of(cls, meter: Meter) -> Batch:
         """What was measured, as data."""
-        return cls(
-            wall=meter.wall, cpu=meter.cpu, machine_cpu=meter.machine_cpu, peak_rss=meter.peak_rss
-        )
+        return cls(wall=meter.wall, cpu=meter.cpu, machine_cpu=meter.machine_cpu, peak_rss=meter.peak_rss)
 
 
 class Level(BaseModel):

@@ -32,7 +32,8 @@ class Rival:
     name: str
     requirements: tuple[str, ...]
     program: str
-    """In this folder; takes the server's address and the number of trajectories, and prints figures as JSON."""
+    """In this folder; takes the server's address and the number of trajectories, and prints figures as
+    JSON."""
     form: Form
     code_runs: str
     how: str
@@ -64,8 +65,8 @@ RIVALS = (
         program="orchestration_inspect.py",
         form=Form.SCRIPTS,
         code_runs="a new process for every call, no isolation (its local sandbox)",
-        how="the `react` agent and the `python` tool; that keeps no state, so each cell brings along the code "
-        "before it and imports SymPy again.",
+        how="the `react` agent and the `python` tool; that keeps no state, so each cell brings along the "
+        "code before it and imports SymPy again.",
         share=4,
     ),
     Rival(
@@ -74,7 +75,7 @@ RIVALS = (
         program="orchestration_verifiers.py",
         form=Form.SHELL,
         code_runs="a new process for every call, no isolation (its subprocess runtime)",
-        how="its default program, the `bash` harness, which is a process for each trajectory and keeps no state.",
+        how="its default program, the `bash` harness, a process a trajectory; it keeps no state either.",
         share=8,
     ),
 )
@@ -85,7 +86,8 @@ def own_figures(level: Level) -> RivalFigures:
     last = min(level.agents, key=lambda batch: abs(batch.wall - level.wall))
     return RivalFigures(
         name="tir-agent",
-        code_runs="a kernel of its own for each trajectory, in a container without network",
+        how="a coroutine for each trajectory.",
+        code_runs="a kernel of its own for each trajectory, all in one container without network",
         at_once=level.at_once,
         turns=level.turns,
         right=level.at_once,
@@ -113,7 +115,8 @@ async def measure(
         latency=server.latency,
     )
     try:
-        python = python or await asyncio.to_thread(_environment, rival, say)
+        if python is None:
+            python = await asyncio.to_thread(_environment, rival, say)
         before = await server.stats()
         printed = await _run(python, rival, server, count, seconds)
         figures.requests = (await server.stats()).requests - before.requests

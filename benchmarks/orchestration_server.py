@@ -3,9 +3,10 @@
     python benchmarks/orchestration_server.py [--latency 0.2] [--bursts 4]
 
 Prints its port, serves on 127.0.0.1 until its standard input ends, and takes little of the machine:
-`/v1/chat/completions`, streamed or not, on connections that are kept; `/stats`; nothing else. The name of the
-model is the form of the replies. A streamed reply has an event for each four characters, about a token; they
-come in bursts at even distances, the last of which ends the reply when the time is over. Standard library alone.
+`/v1/chat/completions`, streamed or not, on connections that are kept; `/stats`; nothing else. The name of
+the model is the form of the replies. A streamed reply has an event for each four characters, about a token;
+they come in bursts at even distances, the last of which ends the reply when the time is over. Standard
+library alone.
 """
 
 from __future__ import annotations
@@ -210,7 +211,9 @@ async def serve(latency: float, bursts: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--latency", type=float, default=0.2, help="seconds from a request to its reply's end")
+    parser.add_argument(
+        "--latency", type=float, default=0.2, help="seconds from a request to its reply's end"
+    )
     parser.add_argument("--bursts", type=int, default=4, help="in which a streamed reply comes")
     arguments = parser.parse_args()
     asyncio.run(serve(arguments.latency, arguments.bursts))

@@ -2,8 +2,8 @@
 
     python benchmarks/orchestration_smolagents.py URL COUNT
 
-A `CodeAgent` for each problem, each in a thread, as its `run` blocks; code runs in its own interpreter of Python's
-syntax tree, inside this process, which is its default. Prints the figures as JSON.
+A `CodeAgent` for each problem, each in a thread, as its `run` blocks; code runs in its own interpreter of
+Python's syntax tree, inside this process, which is its default. Prints the figures as JSON.
 """
 
 from __future__ import annotations
@@ -34,8 +34,6 @@ def main() -> None:
     with ThreadPoolExecutor(count) as pool, Meter() as meter:
         right = sum(pool.map(lambda number: solve(model, task(number)), range(count)))
     print(json.dumps({"version": smolagents.__version__, "right": right, **meter.figures()}))
-
-
 
 
 if __name__ == "__main__":

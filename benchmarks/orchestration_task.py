@@ -1,9 +1,9 @@
 """The problems that every runtime solves, and the replies that lead through them. Standard library alone.
 
 A problem takes two or three cells, each of which needs the state that the one before left, and then an
-answer: three or four turns. The replies hang on the problem's number and on what the interpreter printed: where
-the last output is not the right one, the reply gives up, so that only a runtime that runs every cell in one
-live session, and shows what came of it, arrives at the answer.
+answer: three or four turns. The replies hang on the problem's number and on what the interpreter printed:
+where the last output is not the right one, the reply gives up, so that only a runtime that runs every cell,
+and shows what came of it, arrives at the answer.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Form(StrEnum):
     TAGS = "tags"
     """`<code>` tags, and the answer as a call of `final_answer`: smolagents."""
     SCRIPTS = "scripts"
-    """A call of the tool `python`, which keeps no state, so that each brings along all the code before it; and
-    the answer in a box: inspect_ai."""
+    """A call of the tool `python`, which keeps no state, so that each brings along all the code before it;
+    and the answer in a box: inspect_ai."""
     SHELL = "shell"
     """The same as a command for the tool `bash`: verifiers."""
 

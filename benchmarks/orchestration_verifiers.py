@@ -2,9 +2,9 @@
 
     python benchmarks/orchestration_verifiers.py URL COUNT
 
-Its default program, the `bash` harness, in its subprocess runtime: a process for each trajectory, in which the
-model's programs are shell commands without state, so each cell brings the code before it along. Prints the
-figures as JSON.
+Its default program, the `bash` harness, in its subprocess runtime: a process for each trajectory, in which
+the model's programs are shell commands without state, so each cell brings the code before it along. Prints
+the figures as JSON.
 """
 
 from __future__ import annotations
