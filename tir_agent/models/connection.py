@@ -1,9 +1,8 @@
-"""The line to an OpenAI-compatible server: one client, and what its exceptions mean."""
+"""The line to an OpenAI-compatible server: its answers, and what its exceptions mean."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -11,31 +10,17 @@ from urllib.parse import urlsplit
 
 from tir_agent.errors import ModelError, ModelRejected, ModelUnavailable, UsageError
 from tir_agent.models import faults
+from tir_agent.models.clients import Clients
 from tir_agent.models.faults import Passing
 from tir_agent.models.wire import Chunk, ErrorBody, ModelCard, ModelList, Props
 
 if TYPE_CHECKING:
-    import ssl
-
     import openai
 
 __all__ = ["Connection"]
 
-_PLACEHOLDER_KEY: Final = "none"
-"""Local servers want no key, and the client wants one."""
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LISTED: Final = 8
 """Models named in a hint."""
-_STREAMS_PER_CLIENT: Final = 16
-"""A client's pool looks at each of its connections whenever a request begins or ends."""
-
-
-class _Line:
-    """A client, and how many replies it is reading."""
-
-    def __init__(self, client: openai.AsyncOpenAI) -> None:
-        self.client = client
-        self.streams = 0
 
 
 class Connection:
@@ -50,37 +35,8 @@ class Connection:
         self.url = _checked_url(url)
         self._key = _checked_key(key)
         self._model = model
-        self._connect_seconds = connect_seconds
-        self._lines: list[_Line] = []
-        self._certificates: ssl.SSLContext | None = None
+        self._clients = Clients(self.url, self._key, connect_seconds=connect_seconds)
         self._has_answered = False
-
-    async def _line(self) -> _Line:
-        """The first client that has room for one more stream, made where there is none."""
-        if not self._lines:
-            # Importing it takes half a second, in which a sandbox can start beside it.
-            await asyncio.to_thread(importlib.import_module, "openai")
-        for line in self._lines:
-            if line.streams < _STREAMS_PER_CLIENT:
-                return line
-        self._lines.append(_Line(self._new_client()))
-        return self._lines[-1]
-
-    def _new_client(self) -> openai.AsyncOpenAI:
-        import httpx2
-        import openai
-
-        # Reading the certificates takes 30 ms, so all clients share them.
-        self._certificates = self._certificates or httpx2.create_ssl_context()
-        # A proxy that the environment names does not know this machine's own addresses.
-        proxies = urlsplit(self.url).hostname not in _LOOPBACK
-        return openai.AsyncOpenAI(
-            base_url=self.url,
-            api_key=self._key or _PLACEHOLDER_KEY,
-            max_retries=0,
-            timeout=openai.Timeout(None, connect=self._connect_seconds),
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=proxies, verify=self._certificates),
-        )
 
     @asynccontextmanager
     async def stream(self, body: Mapping[str, object]) -> AsyncIterator[AsyncIterator[Chunk]]:
@@ -91,10 +47,8 @@ class Connection:
         """
         import openai
 
-        line = await self._line()
-        line.streams += 1
-        try:
-            stream = await line.client.post(
+        async with self._clients.for_stream() as client:
+            stream = await client.post(
                 "/chat/completions",
                 cast_to=object,
                 body=body,
@@ -107,8 +61,6 @@ class Connection:
                     yield chunks
             finally:
                 await stream.close()
-        finally:
-            line.streams -= 1
 
     async def _chunks(self, stream: openai.AsyncStream[object]) -> AsyncGenerator[Chunk, None]:
         count = 0
@@ -180,12 +132,10 @@ class Connection:
 
     async def close(self) -> None:
         """Close its connections. Idempotent."""
-        lines, self._lines = self._lines, []
-        for line in lines:
-            await line.client.close()
+        await self._clients.close()
 
     async def _get(self, path: str, timeout: float) -> object:
-        client = (await self._line()).client
+        client = await self._clients.any()
         import httpx2
         import openai
 
