@@ -11,8 +11,9 @@ import pytest
 from tir_agent.agent import Agent, Observer
 from tir_agent.errors import ContextOverflow, ModelUnavailable
 from tir_agent.kernel.base import Sandbox
-from tir_agent.messages import Message, Origin, Role
+from tir_agent.messages import Message, Origin, Role, Tool
 from tir_agent.models.base import Listener
+from tir_agent.models.capabilities import Capabilities
 from tir_agent.models.scripted import ScriptedModel
 from tir_agent.problems import problem_from_text
 from tir_agent.prompts import load_prompt
@@ -209,7 +210,7 @@ async def test_code_on_the_last_turn_still_runs_before_its_answer(local_sandbox:
         ("while True: pass", ExecutionStatus.TIMEOUT, "stopped after 1 seconds"),
         ("import os; os._exit(1)", ExecutionStatus.DIED, "Python was restarted"),
         ("input()", ExecutionStatus.ERROR, "not available here"),
-        ("print('x' * 10**8)", ExecutionStatus.OK, "characters omitted"),
+        ("print('x' * 10**8)", ExecutionStatus.OK, " lines omitted] ..."),
     ],
 )
 async def test_what_code_does_to_its_kernel_is_told_to_the_model(
@@ -265,6 +266,7 @@ class Stuck:
         sampling: Sampling,
         *,
         stop: Sequence[str] = (),
+        tools: Sequence[Tool] = (),
         timeout: float,
         listener: Listener | None = None,
     ) -> Completion:
@@ -272,6 +274,9 @@ class Stuck:
             listener.text(self._text)
         await asyncio.sleep(3600)
         raise AssertionError
+
+    async def capabilities(self) -> Capabilities:
+        return Capabilities()
 
     async def describe(self) -> str | None:
         return None

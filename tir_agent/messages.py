@@ -9,9 +9,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-__all__ = ["Message", "Origin", "Record", "Role", "Span"]
+__all__ = ["Message", "Origin", "Record", "Role", "Span", "Tool", "ToolCall"]
 
 
 class Record(BaseModel):
@@ -26,6 +26,10 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
+    """The result of a tool call."""
+    RAW = "raw"
+    """From no one alone: the whole text of a conversation that no chat template is laid around."""
 
 
 class Origin(StrEnum):
@@ -39,6 +43,8 @@ class Origin(StrEnum):
     """Sampled from the model. The only text on which a loss may stand."""
     INTERPRETER = "interpreter"
     """The sandbox: output of executed code."""
+    CRITIC = "critic"
+    """A model that was asked to judge a solution, and not to solve."""
 
 
 class Span(Record):
@@ -49,6 +55,25 @@ class Span(Record):
     origin: Origin
 
 
+class Tool(Record):
+    """A function that a model may call."""
+
+    name: str
+    description: str
+    parameters: dict[str, JsonValue]
+    """JSON Schema of its arguments."""
+
+
+class ToolCall(Record):
+    """A call of a function, as the model wrote it."""
+
+    id: str
+    """Made up by the server, or by this side where the server gives none."""
+    name: str
+    arguments: str
+    """JSON, where the model got it right. Sampled from the model, all of it."""
+
+
 class Message(Record):
     """One message of the conversation as the model saw it, with the origin of each character."""
 
@@ -56,9 +81,19 @@ class Message(Record):
     content: str
     spans: tuple[Span, ...]
     """In order, without gaps or overlaps, covering the whole content."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Of an assistant's message: what it calls, beside its content."""
+    call_id: str | None = None
+    """Of a tool's message: the call that it answers."""
 
     @classmethod
-    def of(cls, role: Role, *pieces: tuple[str, Origin]) -> Self:
+    def of(
+        cls,
+        role: Role,
+        *pieces: tuple[str, Origin],
+        tool_calls: tuple[ToolCall, ...] = (),
+        call_id: str | None = None,
+    ) -> Self:
         """Join `pieces` to a message and record where each one landed; empty pieces leave no span."""
         spans: list[Span] = []
         position = 0
@@ -71,7 +106,17 @@ class Message(Record):
             else:
                 spans.append(Span(start=position, end=end, origin=origin))
             position = end
-        return cls(role=role, content="".join(text for text, _ in pieces), spans=tuple(spans))
+        content = "".join(text for text, _ in pieces)
+        return cls(role=role, content=content, spans=tuple(spans), tool_calls=tool_calls, call_id=call_id)
+
+    @property
+    def pieces(self) -> list[tuple[str, Origin]]:
+        """What `of` would make the same content of."""
+        return [(self.content[span.start : span.end], span.origin) for span in self.spans]
+
+    def extended(self, *pieces: tuple[str, Origin]) -> Self:
+        """This message with `pieces` at its end."""
+        return self.of(self.role, *self.pieces, *pieces, tool_calls=self.tool_calls, call_id=self.call_id)
 
     @model_validator(mode="after")
     def _spans_cover_the_content(self) -> Self:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from tir_agent.assets import prompts_dir
 from tir_agent.errors import PromptError
-from tir_agent.settings import Fences, NoTool, ObservationPolicy, ProtocolChoice
+from tir_agent.settings import ConversationForm, Fences, NoTool, ObservationPolicy, ProtocolChoice
 from tir_agent.trajectory import Message, Origin, Problem, PromptIdentity, Role
 
 __all__ = ["Exemplar", "ExemplarTurn", "Prompt", "Template", "load_prompt", "prompt_names"]
@@ -92,6 +92,29 @@ class Feedback(_Section):
     """Where a reply had neither code nor an answer."""
     last_turn: Template = "This is your last turn ({reason}): give the final answer within \\boxed{{}} now."
     """Where a budget is nearly gone: {reason}, which is one of the next five."""
+    bad_call: Template = "The call was not followed: {detail}"
+    """The result of a tool call that cannot be followed: {detail}."""
+    remaining: Template | None = None
+    """After observations: {turns}, {tokens} and {seconds} that are left. Null: nothing is said."""
+    code_first: Template = "Run a program first, and answer from what it prints."
+    """Where an answer came before code has run without an error, and the run's settings want it after."""
+    verify: Template = (
+        "Check this answer with a program that does not repeat the way you found it. "
+        "Then give the final answer within \\boxed{{}}."
+    )
+    critique: Template = (
+        "A reviewer says of your solution:\n\n{critique}\n\n"
+        "Where this is right, correct the solution. Then give the final answer within \\boxed{{}}."
+    )
+    """What the critic said: {critique}."""
+    critic: Template = (
+        "Problem:\n{problem}\n\nSolution:\n{solution}\n\n"
+        "Review this solution. Name the first step that is wrong, and why; "
+        "if there is none, say that it is right. Do not solve the problem yourself."
+    )
+    """What the critic is asked, in a conversation apart: {problem} and {solution}."""
+    force: Template = "The final answer is \\boxed{{"
+    """The beginning of an answer that the model is made to end."""
     turn_limit: str = "no turns are left after it"
     token_limit: str = "the token budget is nearly used up"
     time_limit: str = "the time is nearly over"
@@ -107,6 +130,13 @@ class Feedback(_Section):
             "empty_code": set[str](),
             "nudge": set[str](),
             "last_turn": {"reason"},
+            "bad_call": {"detail"},
+            "remaining": {"turns", "tokens", "seconds"},
+            "code_first": set[str](),
+            "verify": set[str](),
+            "critique": {"critique"},
+            "critic": {"problem", "solution"},
+            "force": set[str](),
         }
         for field, names in allowed.items():
             _check_names(field, getattr(self, field) or "", names)
@@ -132,6 +162,7 @@ class Prompt(_Section):
     sha256: str = ""
     description: str
     protocol: ProtocolChoice = Fences()
+    conversation: ConversationForm = ConversationForm.MESSAGES
     stop: tuple[str, ...] = Field(default=(), max_length=MAX_STOP_STRINGS)
     """Strings that end a reply."""
     system: str | None = None
@@ -160,6 +191,9 @@ class Prompt(_Section):
 
     def opening(self, problem: Problem) -> list[Message]:
         """The conversation up to the model's first reply."""
+        if self.conversation is ConversationForm.COMPLETION:
+            user = fill(self.user, problem=(problem.text, Origin.PROBLEM))
+            return [Message.of(Role.RAW, (self.system or "", Origin.PROMPT), *user)]
         messages: list[Message] = []
         if self.system:
             messages.append(Message.of(Role.SYSTEM, (self.system, Origin.PROMPT)))

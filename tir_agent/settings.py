@@ -9,15 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "Budget",
+    "ConversationForm",
     "Fences",
     "Isolation",
     "KernelChoice",
+    "LengthUnit",
     "Limits",
     "NoTool",
     "ObservationPolicy",
     "ProtocolChoice",
+    "RateLimits",
     "RunSettings",
     "Sampling",
+    "Stages",
+    "WarningPolicy",
 ]
 
 
@@ -71,11 +76,26 @@ class Budget(Settings):
     max_errors: int = Field(default=4, ge=1)
     """Turns in a row whose code failed."""
     max_repeats: int = Field(default=3, ge=2)
-    """Times that identical code is run."""
+    """Times that identical code is run, or an identical reply without code is given."""
+    max_loop_chars: int | None = Field(default=1000, ge=100)
+    """Characters of a reply that may consist of one short piece again and again; null: any number."""
     reserve_tokens: int = Field(default=256, ge=0)
     """Tokens kept back for the last turn."""
     reserve_seconds: float = Field(default=10.0, ge=0)
     """Seconds kept back for the last turn (never more than a tenth of `max_seconds`)."""
+
+
+class RateLimits(Settings):
+    """What all requests to one model server may ask of it together."""
+
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """Null: no limit. A tenth of them may go at once."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """Tokens read and written. Null: no limit. A tenth of them may go at once."""
+    concurrent: int = Field(default=64, ge=1)
+    """Requests under way at the same time, at most."""
+    adaptive: bool = True
+    """Begin with 20 at a time; more while the server keeps up, half as many when it says that it is busy."""
 
 
 class Limits(Settings):
@@ -125,13 +145,32 @@ class NoTool(Settings):
 ProtocolChoice = Annotated[Fences | NoTool, Field(discriminator="kind")]
 
 
-class ObservationPolicy(Settings):
-    """How much of an execution the model gets to see."""
+class LengthUnit(StrEnum):
+    """In what the head and the tail of a long output are measured."""
 
-    head_chars: int = Field(default=2000, ge=0)
-    """Characters kept from the start of a long output."""
-    tail_chars: int = Field(default=1000, ge=0)
-    """Characters kept from its end."""
+    CHARACTERS = "characters"
+    TOKENS = "tokens"
+    """Estimated, so that no tokenizer is needed; `observation.tokens` says how well."""
+
+
+class WarningPolicy(StrEnum):
+    """What becomes of Python's warnings."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
+class ObservationPolicy(Settings):
+    """How much of an execution the model gets to see. `docs/observations.md` has an example of each field."""
+
+    unit: LengthUnit = LengthUnit.CHARACTERS
+    """In what `head` and `tail` are measured."""
+    head: int = Field(default=2000, ge=0)
+    """Kept from the start of a long output."""
+    tail: int = Field(default=1000, ge=0)
+    """Kept from its end."""
+    omitted: str = "\n... [{amount} omitted] ...\n"
+    """Between the two. {amount} is "95 characters, 3 lines", {count} and {lines} are its numbers."""
     empty: str = "(no output; use print() to see a value)"
     """Shown for code that succeeded and wrote nothing."""
     timeout: str = "TimeoutError: the code was stopped after {seconds} seconds."
@@ -144,6 +183,46 @@ class ObservationPolicy(Settings):
     """Added where the kernel had to be replaced."""
     own_frames_only: bool = True
     """Leave the frames of library code out of tracebacks."""
+    echo: bool = True
+    """Show the value of a cell's last expression, as a notebook does."""
+    warnings: WarningPolicy = WarningPolicy.KEEP
+    """Whether Python's warnings are shown."""
+    images: str = "[figure {number}: {width} x {height} pixels]"
+    """Stands for a picture, in place of its plain text. Empty: the plain text stays."""
+    float_digits: int | None = Field(default=None, ge=1)
+    """Significant digits that printed floats are rounded to; digits before the point always stay."""
+    container_items: int | None = Field(default=None, ge=2)
+    """Elements shown of a printed list, tuple, set or dict, half from its start, half from its end."""
+    collapse: bool = True
+    """Show lines, and blocks of up to 8 lines, that come more than 3 times in a row only once."""
+    hints: bool = False
+    """Add a sentence of advice, in English, to errors that users of SymPy meet often."""
+
+
+class ConversationForm(StrEnum):
+    """How an output gets into the conversation, and how it is sent."""
+
+    MESSAGES = "messages"
+    """A chat: every output is a message of its own."""
+    PREFILL = "prefill"
+    """A chat: an output is appended to the assistant's message, which the model then continues."""
+    COMPLETION = "completion"
+    """One raw text that grows. No chat template is laid around it; the prompt file writes every mark."""
+
+
+class Stages(Settings):
+    """What is done beside the plain loop. All of it is off unless asked for."""
+
+    verifications: int = Field(default=0, ge=0)
+    """Times, at most, that the model is asked to check its answer with a program before it counts."""
+    critiques: int = Field(default=0, ge=0)
+    """Times that the model is asked, in a conversation apart, what is wrong with its answer."""
+    restarts: int = Field(default=0, ge=0)
+    """Fresh starts of a run that came to its end without having run code."""
+    code_first: bool = False
+    """An answer counts only after code has run without an error."""
+    forced_answer: bool = False
+    """A run that comes to its end without an answer is asked for the rest of "the answer is"."""
 
 
 class RunSettings(Settings):
@@ -159,3 +238,4 @@ class RunSettings(Settings):
     sampling: Sampling = Sampling()
     budget: Budget = Budget()
     limits: Limits = Limits()
+    stages: Stages = Stages()

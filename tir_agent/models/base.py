@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from tir_agent.messages import Tool
+from tir_agent.models.capabilities import Capabilities
 from tir_agent.settings import Sampling
 from tir_agent.trajectory import Completion, Message
 
@@ -38,10 +40,15 @@ class Model(Protocol):
         sampling: Sampling,
         *,
         stop: Sequence[str] = (),
+        tools: Sequence[Tool] = (),
         timeout: float,
         listener: Listener | None = None,
     ) -> Completion:
-        """Sample the next assistant message.
+        """Sample what comes next.
+
+        That is a new message of the assistant's; or, where the last message is the assistant's already,
+        what follows in it (see `Capabilities.prefill`); or, where the one message is raw text, what
+        follows that text (see `Capabilities.completions`). The completion's text is the new part alone.
 
         `timeout` is in seconds and covers everything, retries included.
 
@@ -49,6 +56,13 @@ class Model(Protocol):
             ModelUnavailable: the server cannot be reached or failed repeatedly, or `timeout` passed.
             ModelRejected: the server refused the request: wrong key, unknown model, bad field.
             ContextOverflow: the messages do not fit the model's context window.
+        """
+
+    async def capabilities(self) -> Capabilities:
+        """What the server can do. Found out on the first call, and remembered.
+
+        Raises:
+            ModelError: as `complete`; nothing is found out then.
         """
 
     async def describe(self) -> str | None:

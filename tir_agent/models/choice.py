@@ -7,6 +7,7 @@ from typing import Final
 
 from tir_agent.errors import UsageError
 from tir_agent.models.base import Model
+from tir_agent.models.limiter import RateLimiter
 
 __all__ = ["EMBEDDED", "embedded_path", "is_embedded", "open_model"]
 
@@ -25,11 +26,18 @@ def embedded_path(name: str) -> Path | None:
     return Path(path).expanduser() if path else None
 
 
-async def open_model(name: str, *, base_url: str | None = None, api_key: str | None = None) -> Model:
+async def open_model(
+    name: str,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    limiter: RateLimiter | None = None,
+) -> Model:
     """Open a model; whoever opened it closes it.
 
     `embedded` is the installed small model, `embedded:FILE` or a path that ends in `.gguf` a file for
-    llama.cpp, and any other name is asked for at `base_url` (None: OpenAI).
+    llama.cpp, and any other name is asked for at `base_url` (None: OpenAI). `limiter` is shared by all
+    models of one server; the embedded model, whose server is its own, has none.
 
     Raises:
         UsageError: the name is empty, the file is not a model, or the address or key is malformed.
@@ -43,4 +51,4 @@ async def open_model(name: str, *, base_url: str | None = None, api_key: str | N
         return await EmbeddedModel.open(embedded_path(name), name=name)
     from tir_agent.models.openai import OpenAIModel
 
-    return OpenAIModel(name, base_url=base_url, api_key=api_key)
+    return OpenAIModel(name, base_url=base_url, api_key=api_key, limiter=limiter)

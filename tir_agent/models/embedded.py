@@ -21,7 +21,9 @@ from typing import Final, Self
 
 import tir_agent
 from tir_agent.errors import ModelUnavailable
+from tir_agent.messages import Tool
 from tir_agent.models.base import Listener
+from tir_agent.models.capabilities import Capabilities
 from tir_agent.models.gguf import checked_gguf, installed_gguf, require_llamacpp
 from tir_agent.models.llamacpp_server import ServerReady, ServerSpec
 from tir_agent.models.openai import OpenAIModel, Patience
@@ -112,18 +114,23 @@ class EmbeddedModel:
         sampling: Sampling,
         *,
         stop: Sequence[str] = (),
+        tools: Sequence[Tool] = (),
         timeout: float,
         listener: Listener | None = None,
     ) -> Completion:
         """Sample the next assistant message; `Model.complete` says the rest."""
         try:
             return await self._client.complete(
-                messages, sampling, stop=stop, timeout=timeout, listener=listener
+                messages, sampling, stop=stop, tools=tools, timeout=timeout, listener=listener
             )
         except ModelUnavailable:
             if (death := self._server.death()) is not None:
                 raise death from None
             raise
+
+    async def capabilities(self) -> Capabilities:
+        """What llama.cpp can do with this model."""
+        return await self._client.capabilities()
 
     async def describe(self) -> str:
         """The library, the file and the context window of one request."""

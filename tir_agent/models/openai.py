@@ -16,12 +16,15 @@ from typing import Final
 import tenacity
 
 from tir_agent.errors import ModelError, ModelUnavailable
+from tir_agent.messages import Tool
 from tir_agent.models.base import Listener
+from tir_agent.models.capabilities import Capabilities
 from tir_agent.models.connection import Connection
 from tir_agent.models.faults import Passing, dropped
-from tir_agent.models.stream import Reply
+from tir_agent.models.limiter import Place, RateLimiter
+from tir_agent.models.stream import Reply, estimate_tokens
 from tir_agent.models.wire import ModelCard
-from tir_agent.settings import Sampling
+from tir_agent.settings import RateLimits, Sampling
 from tir_agent.trajectory import Completion, Message
 
 __all__ = ["OPENAI_URL", "OpenAIModel", "Patience"]
@@ -35,6 +38,10 @@ _CLOSING_SECONDS: Final = 5.0
 """How long the rest of a stream may take when the reply itself has ended: only the counts are to come."""
 _TIMER_SHARE: Final = 0.01
 """By how much a deadline between two pieces may be missed, as a share of it."""
+_UNLIMITED: Final = RateLimits(concurrent=1_000_000, adaptive=False)
+_TOO_LATE: Final = 0.5
+"""Seconds before its deadline at which a request that still waits for its turn is given up: it could no
+longer be answered, and the reason can still be told."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,12 @@ class OpenAIModel:
         api_key: str | None = None,
         tokens: bool = False,
         patience: Patience | None = None,
+        limiter: RateLimiter | None = None,
     ) -> None:
         """`tokens` asks for token ids and logprobs, which cost bandwidth; not every server has them.
+
+        `limiter` is the one that all requests to this server share; None sets no limit, and keeps only the
+        pauses that the server asks for.
 
         Raises:
             UsageError: `base_url` is not an HTTP address, or `api_key` cannot be sent in a header.
@@ -73,6 +84,7 @@ class OpenAIModel:
         self._name = name
         self._tokens = tokens
         self._patience = patience or Patience()
+        self._limiter = limiter or RateLimiter(_UNLIMITED)
         self._connection = Connection(
             base_url or OPENAI_URL, api_key, name, connect_seconds=self._patience.connect
         )
@@ -95,6 +107,7 @@ class OpenAIModel:
         sampling: Sampling,
         *,
         stop: Sequence[str] = (),
+        tools: Sequence[Tool] = (),
         timeout: float,
         listener: Listener | None = None,
     ) -> Completion:
@@ -104,7 +117,8 @@ class OpenAIModel:
         the address is wrong or nothing runs there, and waiting would not help.
         """
         started = time.monotonic()
-        request = _Request(messages, sampling, tuple(stop), listener)
+        late = asyncio.get_running_loop().time() + timeout - min(_TOO_LATE, timeout / 10)
+        request = _Request(messages, sampling, tuple(stop), listener, late)
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(Passing),
             wait=self._wait,
@@ -122,7 +136,8 @@ class OpenAIModel:
                 f"The model server at {self.base_url} did not finish its reply within {timeout:g} seconds"
                 + (f"; before that: {request.trouble}" if request.trouble else "")
             ) from None
-        return reply.completion(messages, duration=time.monotonic() - started, attempts=request.sent)
+        duration = time.monotonic() - started
+        return reply.completion(messages, duration=duration, attempts=request.sent, queued=request.queued)
 
     async def models(self, *, timeout: float = 5.0) -> tuple[ModelCard, ...]:
         """What the server offers.
@@ -132,6 +147,10 @@ class OpenAIModel:
             ModelRejected: it refuses the key, or has no such list.
         """
         return await self._connection.models(timeout)
+
+    async def capabilities(self) -> Capabilities:
+        """What the server can do."""
+        return Capabilities()
 
     async def describe(self) -> str | None:
         """Who serves the model, with which context window, as far as the server tells."""
@@ -159,20 +178,30 @@ class OpenAIModel:
 
         while True:
             body = self._body(request)
-            request.sent += 1
             reply = Reply(request.stop, request.sampling.max_tokens, request.listener)
-            try:
-                await self._read(body, reply)
-            except openai.BadRequestError as error:
-                if not self._adapt(error.param, body):
-                    raise await self._connection.explain(error) from error
-                continue
-            except (openai.OpenAIError, httpx2.TransportError, Passing) as error:
+            async with self._limiter.place(tokens=request.tokens, deadline=request.late) as place:
+                request.sent += 1
+                request.queued += place.waited
+                try:
+                    await self._read(body, reply)
+                except openai.BadRequestError as error:
+                    if not self._adapt(error.param, body):
+                        raise await self._connection.explain(error) from error
+                    continue
+                except (openai.OpenAIError, httpx2.TransportError, Passing) as error:
+                    if reply.finish is None:
+                        raise await self._meaning(error, place) from error
                 if reply.finish is None:
-                    raise await self._connection.explain(error) from error
-            if reply.finish is None:
-                raise dropped(self.base_url, "ended the reply without saying why")
-            return reply
+                    raise dropped(self.base_url, "ended the reply without saying why")
+                if reply.usage is not None:
+                    place.settle(reply.usage.prompt_tokens + reply.usage.completion_tokens)
+                return reply
+
+    async def _meaning(self, error: Exception, place: Place) -> Exception:
+        meaning = await self._connection.explain(error)
+        if isinstance(meaning, Passing) and meaning.busy:
+            place.busy(meaning.wait)
+        return meaning
 
     async def _read(self, body: dict[str, object], reply: Reply) -> None:
         clock = asyncio.get_running_loop().time
@@ -247,10 +276,19 @@ class _Request:
     sampling: Sampling
     stop: tuple[str, ...]
     listener: Listener | None
+    late: float
+    """When it is of no use any more to send it, by the event loop's clock."""
     sent: int = 0
     """Requests."""
+    queued: float = 0.0
+    """Seconds for which it waited for its turn."""
     trouble: str | None = None
     """Why the last one failed."""
+
+    @property
+    def tokens(self) -> int:
+        """As services reckon them beforehand: the prompt, and the longest reply that it may have."""
+        return sum(estimate_tokens(message.content) for message in self.messages) + self.sampling.max_tokens
 
     def restart(self, state: tenacity.RetryCallState) -> None:
         self.trouble = _passing(state).error.message

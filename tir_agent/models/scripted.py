@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tir_agent.errors import ModelUnavailable
+from tir_agent.messages import Tool
 from tir_agent.models.base import Listener
+from tir_agent.models.capabilities import Capabilities, Prefill
 from tir_agent.models.stops import StopFilter
 from tir_agent.models.stream import CHARS_PER_TOKEN, estimate_tokens
 from tir_agent.settings import Sampling
@@ -16,6 +18,9 @@ __all__ = ["ScriptedModel"]
 
 _PIECE: Final = 12
 """Characters that the listener hears at a time."""
+_CAPABILITIES: Final = Capabilities(
+    completions=True, prefill=Prefill.BY_ITSELF, tools=True, stop_text=True, seed=True
+)
 
 
 class ScriptedModel:
@@ -47,6 +52,7 @@ class ScriptedModel:
         sampling: Sampling,
         *,
         stop: Sequence[str] = (),
+        tools: Sequence[Tool] = (),
         timeout: float,
         listener: Listener | None = None,
     ) -> Completion:
@@ -73,6 +79,10 @@ class ScriptedModel:
             for start in range(0, len(reply.text), _PIECE):
                 listener.text(reply.text[start : start + _PIECE])
         return reply
+
+    async def capabilities(self) -> Capabilities:
+        """All that a script can be used for."""
+        return _CAPABILITIES
 
     async def describe(self) -> None:
         """None: there is no server."""

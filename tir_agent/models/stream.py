@@ -44,11 +44,12 @@ class Reply:
         self._reasoning: list[str] = []
         self._token_ids: list[int] = []
         self._logprobs: list[float] = []
-        self._usage: TokenCounts | None = None
         self._server_stop: str | None = None
         self._cut = False
         self.finish: FinishReason | None = None
         """Why the reply ended; None while it goes on."""
+        self.usage: TokenCounts | None = None
+        """The server's counts, once they have come."""
 
     @property
     def cut(self) -> bool:
@@ -58,7 +59,7 @@ class Reply:
     def take(self, chunk: Chunk) -> None:
         """Read one chunk."""
         if chunk.usage is not None:
-            self._usage = chunk.usage
+            self.usage = chunk.usage
             if not chunk.choices and self.finish is None and (self._text or self._reasoning):
                 # The counts of a whole reply come last, so this server gives no reason for its end.
                 self._end(FinishReason.STOP)
@@ -100,12 +101,14 @@ class Reply:
             if self._listener is not None:
                 self._listener.text(text)
 
-    def completion(self, messages: Sequence[Message], *, duration: float, attempts: int) -> Completion:
-        """The reply as a record. `duration` is in seconds."""
+    def completion(
+        self, messages: Sequence[Message], *, duration: float, attempts: int, queued: float = 0.0
+    ) -> Completion:
+        """The reply as a record. `duration` and `queued` are in seconds."""
         if self.finish is None:
             raise ValueError("the reply has not ended")
         text, reasoning = "".join(self._text), "".join(self._reasoning)
-        usage = self._usage or TokenCounts(
+        usage = self.usage or TokenCounts(
             prompt_tokens=sum(estimate_tokens(message.content) for message in messages),
             completion_tokens=estimate_tokens(text) + estimate_tokens(reasoning),
         )
@@ -119,9 +122,12 @@ class Reply:
             reasoning=reasoning or None,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
-            estimated=self._usage is None,
+            cached_tokens=min(usage.prompt_tokens_details.cached_tokens, usage.prompt_tokens),
+            reasoning_tokens=min(usage.completion_tokens_details.reasoning_tokens, usage.completion_tokens),
+            estimated=self.usage is None,
             token_ids=tokens or None,
             logprobs=logprobs or None,
             duration=duration,
             attempts=attempts,
+            queued=queued,
         )

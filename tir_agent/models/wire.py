@@ -17,6 +17,17 @@ def _empty_for_null(value: object) -> object:
     return [] if value is None else value
 
 
+def _zero_for_null(value: object) -> object:
+    return 0 if value is None else value
+
+
+def _empty_object_for_null(value: object) -> object:
+    return {} if value is None else value
+
+
+Count = Annotated[int, Field(ge=0), BeforeValidator(_zero_for_null)]
+
+
 class Wire(BaseModel):
     """Base of all: what is not listed is not read."""
 
@@ -60,11 +71,29 @@ class Choice(Wire):
     logprobs: Logprobs | None = None
 
 
+class PromptDetails(Wire):
+    """Of the tokens read."""
+
+    cached_tokens: Count = 0
+    """Those whose state the server still had from earlier requests: OpenAI, vLLM, SGLang, llama.cpp."""
+
+
+class CompletionDetails(Wire):
+    """Of the tokens written."""
+
+    reasoning_tokens: Count = 0
+    """Those of the thinking, whether or not it is sent."""
+
+
 class TokenCounts(Wire):
     """Tokens read and written."""
 
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
+    prompt_tokens_details: Annotated[PromptDetails, BeforeValidator(_empty_object_for_null)] = PromptDetails()
+    completion_tokens_details: Annotated[CompletionDetails, BeforeValidator(_empty_object_for_null)] = (
+        CompletionDetails()
+    )
 
 
 class Chunk(Wire):

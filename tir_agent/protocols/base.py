@@ -6,9 +6,10 @@ import typing
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tir_agent.messages import Tool
 from tir_agent.trajectory import Completion
 
-__all__ = ["Action", "CodeBlock", "Malformed", "Protocol"]
+__all__ = ["Action", "BadCall", "CodeBlock", "Malformed", "Protocol"]
 
 
 class Malformed(StrEnum):
@@ -17,6 +18,9 @@ class Malformed(StrEnum):
     CUT_OFF = "cut_off"
     """The reply came to its token limit inside it."""
     EMPTY = "empty"
+    BAD_ARGUMENTS = "bad_arguments"
+    """A tool call's arguments are not JSON, or not what the tool takes."""
+    UNKNOWN_TOOL = "unknown_tool"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,18 @@ class CodeBlock:
     code: str
     start: int
     end: int
+    call_id: str | None = None
+    """The tool call that holds it; `start` and `end` are 0 then."""
+
+
+@dataclass(frozen=True)
+class BadCall:
+    """A tool call that cannot be followed."""
+
+    call_id: str
+    why: Malformed
+    detail: str
+    """What is wrong with it: the unknown tool's name, or what the JSON parser says."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +54,12 @@ class Action:
     """Code to run, in order."""
     prose: str
     """What was kept, without the code: where an answer is looked for."""
+    answer: str | None = None
+    """The answer that the protocol's own marks name (`<answer>`, say); a box in `prose` comes second."""
     malformed: Malformed | None = None
     """Why a piece of code cannot be run, where one cannot."""
+    bad_calls: tuple[BadCall, ...] = ()
+    """Tool calls that cannot be followed; each must be answered all the same."""
 
 
 class Protocol(typing.Protocol):
@@ -48,6 +68,10 @@ class Protocol(typing.Protocol):
     @property
     def executes(self) -> bool:
         """Whether replies can ask for code to be run at all."""
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The functions that the model is offered; none where code stands in the reply's text."""
 
     def parse(self, completion: Completion) -> Action:
         """Find the code in a reply. Never raises: whatever a model writes is some action."""

@@ -20,9 +20,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tir_agent.messages import Tool
 from tir_agent.protocols.base import Action, CodeBlock, Malformed
 from tir_agent.settings import Fences
-from tir_agent.trajectory import Completion, FinishReason
+from tir_agent.trajectory import Completion
 
 __all__ = ["FencesProtocol"]
 
@@ -53,6 +54,7 @@ class FencesProtocol:
     """Code in fenced blocks with one of the chosen languages."""
 
     executes = True
+    tools: tuple[Tool, ...] = ()
 
     def __init__(self, choice: Fences) -> None:
         self._languages = frozenset(language.lower() for language in choice.languages)
@@ -72,7 +74,7 @@ class FencesProtocol:
             prose.append(text[position : block.start])
             position = block.after
             source = text[block.body : block.end]
-            if not block.closed and completion.finish_reason is FinishReason.LENGTH:
+            if not block.closed and completion.cut_off:
                 malformed = Malformed.CUT_OFF
             elif not source.strip():
                 malformed = Malformed.EMPTY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tir_agent.messages import Tool
 from tir_agent.protocols.base import Action
 from tir_agent.trajectory import Completion
 
@@ -12,6 +13,7 @@ class ProseProtocol:
     """Chain of thought without execution, for comparison."""
 
     executes = False
+    tools: tuple[Tool, ...] = ()
 
     def parse(self, completion: Completion) -> Action:
         return Action(kept=len(completion.text), blocks=(), prose=completion.text)
