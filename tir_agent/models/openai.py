@@ -36,8 +36,6 @@ _DISPENSABLE: Final = frozenset({"stream_options", "stop", "logprobs", "return_t
 """Fields that can be left out where a server refuses them: the reply's text stays the same."""
 _CLOSING_SECONDS: Final = 5.0
 """How long the rest of a stream may take when the reply itself has ended: only the counts are to come."""
-_TIMER_SHARE: Final = 0.01
-"""By how much a deadline between two pieces may be missed, as a share of it."""
 _UNLIMITED: Final = RateLimits(concurrent=1_000_000, adaptive=False)
 _TOO_LATE: Final = 0.5
 """Seconds before its deadline at which a request that still waits for its turn is given up: it could no
@@ -213,10 +211,9 @@ class OpenAIModel:
                     if reply.cut:
                         break
                     seconds = _CLOSING_SECONDS if reply.finish else self._patience.stall
-                    deadline = clock() + seconds
-                    # Most pieces come so soon after the one before that the timer can stay as it is.
-                    if abs(deadline - (limit.when() or 0.0)) > _TIMER_SHARE * seconds:
-                        limit.reschedule(deadline)
+                    # Pieces come so fast that the timer is set anew only when it would be off by a hundredth.
+                    if abs(clock() + seconds - (limit.when() or 0.0)) > seconds / 100:
+                        limit.reschedule(clock() + seconds)
         except TimeoutError:
             raise dropped(self.base_url, f"sent nothing for {seconds:g} seconds") from None
 
