@@ -251,6 +251,8 @@ class OpenAIModel:
                     if reply.cut:
                         break
                     seconds = _CLOSING_SECONDS if reply.finish else self._patience.stall
-                    limit.reschedule(clock() + seconds)
+                    # Pieces come so fast that the timer is set anew only when it would be off by a hundredth.
+                    if abs(clock() + seconds - (limit.when() or 0.0)) > seconds / 100:
+                        limit.reschedule(clock() + seconds)
         except TimeoutError:
             raise dropped(self.base_url, f"sent nothing for {seconds:g} seconds") from None
