@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tir_agent.store import load
-from tir_agent.trajectory import StopReason, Trajectory, Verdict
+from tir_agent.trajectory import FinishReason, StopReason, Trajectory, Verdict
 
 from model_server import ModelServer, chunk, drops, events, fails, never_stops, page, says, stalls
 
@@ -119,6 +119,32 @@ def read_all(descriptor: int) -> str:
         if not piece:
             return data.decode()
         data += piece
+
+
+async def test_what_a_run_cost_is_printed_and_saved(home: Path, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text(
+        '[[price]]\nmodels = ["m"]\ninput = 100\noutput = 1000\ncurrency = "USD"\n'
+        'as_of = 2026-03-01\nsource = "a letter"\n'
+    )
+    async with ModelServer(says(ANSWER)) as server:
+        own = await tir("solve", PROBLEM, "--prices", str(prices), *at(server), home=home)
+        # A way to write this machine's address that does not look like it.
+        hosted = ["--base-url", server.url.replace("127.0.0.1", "127.1"), "--model", "m", "--kernel", "local"]
+        paid = await tir("solve", PROBLEM, "--prices", str(prices), *hosted, home=home)
+        shown = await tir("show", home=home)
+    assert "$" not in own.out
+    assert "3 tokens, $0.0037, " in paid.out
+    assert "3 tokens, $0.0037, " in shown.out
+
+
+async def test_a_bad_price_file_is_told_before_anything_is_asked(home: Path, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text("[[price]]\ninput = -1\n")
+    async with ModelServer(says(ANSWER)) as server:
+        result = await tir("solve", PROBLEM, "--prices", str(prices), *at(server), home=home)
+    assert (result.status, server.requests) == (2, [])
+    assert f"{prices}: price 1, " in result.err.replace("\n", "")
 
 
 async def test_json_is_one_record_and_nothing_else(home: Path) -> None:
@@ -244,10 +270,11 @@ async def test_a_burst_of_errors_is_survived(home: Path) -> None:
 
 async def test_a_model_that_never_stops_is_stopped(home: Path) -> None:
     async with ModelServer(never_stops()) as server:
-        arguments = ["--max-seconds", "4", "--max-tokens", "50"]
-        result = await tir("solve", PROBLEM, "--json", *at(server), *arguments, home=home)
+        result = await tir("solve", PROBLEM, "--json", *at(server), home=home)
     assert result.status == 3
-    assert result.trajectory().stop in {StopReason.NO_ACTION, StopReason.TIME_LIMIT, StopReason.TOKEN_LIMIT}
+    trajectory = result.trajectory()
+    assert trajectory.stop is StopReason.REPETITION
+    assert {turn.completion.finish_reason for turn in trajectory.turns} == {FinishReason.REPETITION}
 
 
 async def test_a_problem_too_long_for_the_model(home: Path, tmp_path: Path) -> None:
@@ -344,13 +371,18 @@ async def test_doctor_names_what_is_wrong(home: Path) -> None:
 
 async def test_doctor_says_what_the_server_can_do_and_asks_it_once(home: Path, tmp_path: Path) -> None:
     # Kernels are not what this is about, and looking at them takes seconds.
-    none: dict[str, Any] = {"DOCKER_HOST": "unix:///none", "PATH": str(tmp_path)}
     async with ModelServer(says("1 2 3")) as server:
-        first = await tir("doctor", *at(server)[:4], home=home, **none)
+        first = await tir(
+            "doctor", *at(server)[:4], home=home, DOCKER_HOST="unix:///none", PATH=str(tmp_path)
+        )
         asked = len(server.requests)
-        again = await tir("doctor", *at(server)[:4], home=home, **none)
+        again = await tir(
+            "doctor", *at(server)[:4], home=home, DOCKER_HOST="unix:///none", PATH=str(tmp_path)
+        )
         assert len(server.requests) == asked + 1
-        await tir("doctor", *at(server)[:4], "--probe", home=home, **none)
+        await tir(
+            "doctor", *at(server)[:4], "--probe", home=home, DOCKER_HOST="unix:///none", PATH=str(tmp_path)
+        )
         assert len(server.requests) > asked + 5
     for words in ("+ chat", "- raw completions", "- tool calls", "- seeds", "limit: max_tokens"):
         assert words in first.out

@@ -14,8 +14,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "tir_agent"
 
 FLOORS = [
-    {"errors", "settings", "messages", "trajectory", "assets", "checks"},
-    {"problems", "prompts", "protocols", "observation", "answers", "models", "kernel", "grading"},
+    {"errors", "settings", "messages", "completion", "execution", "trajectory", "assets", "checks"},
+    {"problems", "prompts", "protocols", "observation", "answers", "models", "kernel", "grading", "costs"},
     {"agent"},
     {"store", "evaluate"},
     {"console", "cli", "__main__"},
@@ -23,6 +23,10 @@ FLOORS = [
 # Plain data may be made of plain data; the screens are drawn by the command line; grading asks a kernel.
 NEIGHBOURS = {
     ("messages", "settings"),
+    ("completion", "messages"),
+    ("execution", "messages"),
+    ("trajectory", "completion"),
+    ("trajectory", "execution"),
     ("trajectory", "messages"),
     ("trajectory", "settings"),
     ("cli", "console"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import doctest
+import importlib
+import pkgutil
 
 import pytest
 
 from tir_agent import observation
-from tir_agent.observation import cut, observe, strip_ansi, trim_traceback
+from tir_agent.observation import observe, trim_traceback
 from tir_agent.settings import ObservationPolicy
-from tir_agent.trajectory import Execution, ExecutionError, ExecutionStatus
+from tir_agent.trajectory import Execution, ExecutionError, ExecutionStatus, Image
 
 POLICY = ObservationPolicy()
 OK = ExecutionStatus.OK
@@ -32,8 +34,12 @@ File /opt/venv/lib/python3.12/site-packages/sympy/core/sympify.py:400, in sympif
 TypeError: cannot solve this"""
 
 
-def test_the_examples_in_the_docstrings() -> None:
-    assert doctest.testmod(observation).failed == 0
+MODULES = [module.name for module in pkgutil.iter_modules(observation.__path__, f"{observation.__name__}.")]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_the_docstrings(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 def test_printed_text_stands_before_the_value() -> None:
@@ -93,26 +99,49 @@ def test_a_traceback_without_frames_stays_whole() -> None:
     assert trim_traceback(syntax) == syntax
 
 
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ("\x1b[31mred\x1b[0m", "red"),
-        ("\x1b]8;;http://x\x07link\x1b]8;;\x07", "link"),
-        ("\x1b[2J\x1b[1;1Hhome", "home"),
-        ("no escape [31m here", "no escape [31m here"),
-    ],
-)
-def test_escape_sequences_are_removed(text: str, plain: str) -> None:
-    assert strip_ansi(text) == plain
+def test_a_recursion_is_shown_once_and_counted() -> None:
+    call = "Cell In[1], line 3\n----> 3 f(0)"
+    frame = "Cell In[1], line 2, in f(n)\n----> 2     return f(n+1)"
+    traceback = "\n\n".join(["RecursionError  Traceback", call, *[frame] * 40, "RecursionError: too deep"])
+    assert trim_traceback(traceback) == "\n\n".join(
+        [
+            "RecursionError  Traceback",
+            call,
+            frame,
+            "[previous frame repeated 39 more times]",
+            "RecursionError: too deep",
+        ]
+    )
 
 
-@pytest.mark.parametrize("length", [0, 1, 29, 30, 31, 1000])
-def test_a_cut_keeps_head_and_tail_and_counts_the_rest(length: int) -> None:
-    text = "".join(chr(ord("a") + index % 26) for index in range(length))
-    shown = cut(text, ObservationPolicy(head_chars=20, tail_chars=10))
-    if length <= 30:
-        assert shown == text
-    else:
-        assert shown.startswith(text[:20])
-        assert shown.endswith(text[-10:])
-        assert f"[{length - 30} characters omitted]" in shown
+def test_every_exception_of_a_chain_keeps_its_error() -> None:
+    library = "File /opt/lib/x.py:1, in g()\n----> 1 raise KeyError(1)"
+    own = "Cell In[1], line 1\n----> 1 g()"
+    chain = "The above exception was the direct cause of the following exception:"
+    first = "\n\n".join([f"KeyError  Traceback\n{library}", "KeyError: 1", chain])
+    second = "\n\n".join([f"ValueError  Traceback\n{own}", library, "ValueError: a\n\nb"])
+    assert trim_traceback(f"{first}\n\n{second}") == "\n\n".join(
+        ["KeyError  Traceback\nKeyError: 1", chain, f"ValueError  Traceback\n{own}", "ValueError: a\n\nb"]
+    )
+
+
+def test_what_is_shown_can_be_written_to_a_file() -> None:
+    hostile = "\x1b[31m\x00\ud800\x1b]\x9b" * 10
+    shown = observe(Execution(status=OK, stdout=hostile, result="\udfff"), POLICY, seconds=1)
+    assert shown.encode() == ("\ufffd" * 10 + "\n\ufffd").encode()
+
+
+def test_colours_behind_a_carriage_return_do_not_hide_the_line() -> None:
+    assert observe(Execution(status=OK, stdout="100%\r\x1b[0m\n"), POLICY, seconds=1) == "100%"
+
+
+def test_a_figure_that_is_also_the_value_is_said_once() -> None:
+    figure = "<Figure size 640x480 with 1 Axes>"
+    picture = Image(width=5, height=4, png="")
+    execution = Execution(status=OK, stdout=f"{figure}\n", result=figure, images=(picture,))
+    assert observe(execution, POLICY, seconds=1) == "[figure 1: 5 x 4 pixels]"
+
+
+def test_a_figure_of_which_there_is_no_picture_keeps_its_text() -> None:
+    figure = "<Figure size 640x480 with 1 Axes>"
+    assert observe(Execution(status=OK, result=figure), POLICY, seconds=1) == figure

@@ -24,7 +24,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_what_the_checkout_holds(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for path in [*ROOT.glob("prompts/*.yaml"), *ROOT.glob("sandbox/*.py"), ROOT / "sandbox" / "Dockerfile"]:
+    prompts, programs = ROOT.glob("prompts/*.yaml"), ROOT.glob("sandbox/*.py")
+    for path in [*prompts, *programs, ROOT / "sandbox" / "Dockerfile", ROOT / "prices.toml"]:
         assert f"tir_agent/_data/{path.relative_to(ROOT)}" in names
     assert "tir_agent/py.typed" in names
     assert not [name for name in names if "test" in name.lower() or "__pycache__" in name]
@@ -40,11 +41,11 @@ def test_an_installed_wheel_finds_its_files_from_another_folder(wheel: Path, tmp
     python = environment / "bin" / "python"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(packages)
-    code = "from tir_agent import assets; print(assets.prompts_dir(), assets.sandbox_dir())"
+    code = "from tir_agent import assets as a; print(a.prompts_dir(), a.sandbox_dir(), a.prices_file())"
     done = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    for folder in done.stdout.split():
-        assert Path(folder).is_dir()
-        assert Path(folder).is_relative_to(packages)
+    for found in done.stdout.split():
+        assert Path(found).exists()
+        assert Path(found).is_relative_to(packages)
     for arguments in (["--version"], ["solve", "", "--prompt", "tir_zh"], ["solve", "x", "--prompt", "none"]):
         command = [str(python), "-m", "tir_agent", *arguments]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -1,13 +1,18 @@
-"""Where the files that ship beside the code are: `prompts/` and `sandbox/`.
+"""Where the files that ship beside the code are: `prompts/`, `sandbox/` and `prices.toml`.
 
 In a checkout they stand beside the package; in an installed wheel they are under `tir_agent/_data/`.
 """
 
 from pathlib import Path
 
-__all__ = ["prompts_dir", "sandbox_dir"]
+__all__ = ["prices_file", "prompts_dir", "sandbox_dir"]
 
 _PACKAGE = Path(__file__).resolve().parent
+
+
+def prices_file() -> Path:
+    """The table of hosted models' prices that ships with tir-agent."""
+    return _find("prices.toml")
 
 
 def prompts_dir() -> Path:
@@ -22,4 +27,4 @@ def sandbox_dir() -> Path:
 
 def _find(name: str) -> Path:
     installed = _PACKAGE / "_data" / name
-    return installed if installed.is_dir() else _PACKAGE.parent / name
+    return installed if installed.exists() else _PACKAGE.parent / name

@@ -7,6 +7,7 @@ of control characters first: it must not be able to move the cursor.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Awaitable, Callable
 
@@ -20,23 +21,27 @@ from tir_agent.observation import strip_ansi
 from tir_agent.protocols import Action
 from tir_agent.trajectory import (
     Cell,
+    Cost,
     ExecutionStatus,
     Feedback,
     FinishReason,
     Grade,
     Message,
+    Origin,
     StopReason,
     Trajectory,
     Turn,
     Verdict,
 )
 
-__all__ = ["RunView", "printable", "show_trajectory"]
+__all__ = ["RunView", "money", "printable", "show_trajectory", "summary"]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BAR = "  │ "
 _SHOWN_LINES = 40
 """Lines of one output on the screen; the record keeps all of it."""
+
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 _STOPPED = {
     StopReason.TURN_LIMIT: "no answer within the limit of turns",
@@ -48,6 +53,12 @@ _STOPPED = {
     StopReason.REPETITION: "no answer: the model ran the same program again and again",
     StopReason.INTERRUPTED: "stopped by you",
     StopReason.ERROR: "stopped by a failure around the model",
+}
+_TOLD = {
+    Feedback.NUDGE: "neither code nor an answer: the model was asked to go on",
+    Feedback.CODE_FIRST: "the answer does not count before code has run: the model was asked to run some",
+    Feedback.VERIFY: "the model was asked to check its answer",
+    Feedback.FORCED: "no answer: the model was made to end the sentence that gives one",
 }
 _VERDICTS = {
     Verdict.CORRECT: ("✓ correct", "green"),
@@ -73,6 +84,8 @@ class RunView(Observer):
         """Whether the cursor stands behind a piece of a line."""
         self._fence = ""
         """The fence that is open, or nothing."""
+        self._calls = False
+        """Whether the newest reply's code stands in tool calls."""
         self._status: Status | None = None
         self._interrupt: Callable[[], Awaitable[None]] | None = None
 
@@ -125,6 +138,7 @@ class RunView(Observer):
 
     def reply_ended(self, action: Action) -> None:
         self.end_reply()
+        self._calls = any(block.call_id is not None for block in action.blocks)
 
     def end_reply(self) -> None:
         """What is still held back of a reply's last line is drawn."""
@@ -133,12 +147,22 @@ class RunView(Observer):
 
     def cell_started(self, code: str, interrupt: Callable[[], Awaitable[None]]) -> None:
         self._interrupt = interrupt
+        if self._calls:
+            self.code(code)
         self.waiting("running")
+
+    def code(self, code: str) -> None:
+        """Code that stands in a tool call, and not in the reply's text."""
+        self._end_line()
+        for line in printable(code).splitlines():
+            self._code_line(line)
 
     def cell_ended(self, cell: Cell) -> None:
         self._interrupt = None
         self._settle()
         execution = cell.execution
+        if self._calls and execution.status is ExecutionStatus.REFUSED:
+            self.code(cell.code)
         failed = execution.status is not ExecutionStatus.OK
         self._console.print(Text(f"  └─ {_seconds(execution.duration)}", style="dim"))
         lines = printable(cell.shown).splitlines()
@@ -151,7 +175,10 @@ class RunView(Observer):
         self._console.print()
 
     def told(self, message: Message) -> None:
-        """What the agent said beside the output is not drawn: it says nothing new to a reader."""
+        """Of what the agent says only a critic's words are new to a reader."""
+        for text, origin in message.pieces:
+            if origin is Origin.CRITIC:
+                self.note(f"A critic: {text}", "magenta")
 
     def stopped(self, reason: StopReason, answer: str | None) -> None:
         self._interrupt = None
@@ -174,13 +201,16 @@ class RunView(Observer):
         if self._fence and opening and not opening[2] and len(opening[1]) >= len(self._fence):
             self._fence = ""
         elif self._fence:
-            self._console.print(Text(_BAR, style="dim"), end="")
-            self._console.print(_highlighted(line), soft_wrap=True)
+            self._code_line(line)
         elif opening and not self._partial:
             self._fence = opening[1]
         else:
             self._console.print(Text(line), soft_wrap=True)
             self._partial = False
+
+    def _code_line(self, line: str) -> None:
+        self._console.print(Text(_BAR, style="dim"), end="")
+        self._console.print(_highlighted(line), soft_wrap=True)
 
     def _end_line(self) -> None:
         self._settle()
@@ -201,6 +231,10 @@ def show_trajectory(console: Console, trajectory: Trajectory) -> None:
     """Draw a recorded run as it looked when it happened, then its figures."""
     view = RunView(console)
     view.problem(trajectory.problem.text)
+    for attempt in trajectory.attempts:
+        for turn in attempt.turns:
+            _show_turn(view, turn)
+        view.note("(given up, since no code was run; the model starts again)")
     for turn in trajectory.turns:
         _show_turn(view, turn)
     view.stopped(trajectory.stop, trajectory.answer)
@@ -216,25 +250,46 @@ def show_trajectory(console: Console, trajectory: Trajectory) -> None:
 def _show_turn(view: RunView, turn: Turn) -> None:
     view.text(turn.completion.text[: turn.kept])
     view.end_reply()
-    if turn.kept < len(turn.completion.text):
+    if turn.completion.finish_reason is FinishReason.REPETITION:
+        view.note("(the reply was stopped here, since it went on repeating itself)")
+    elif turn.kept < len(turn.completion.text):
         view.note("(what the model wrote after this was output of its own invention, and was cut off)")
     for cell in turn.cells:
+        if cell.call_id is not None:
+            view.code(cell.code)
         view.cell_ended(cell)
     if turn.completion.finish_reason is FinishReason.LENGTH:
         view.note("(the reply was cut off at its token limit)")
-    if Feedback.NUDGE in turn.feedback:
-        view.note("(neither code nor an answer: the model was asked to go on)")
+    if turn.critique is not None:
+        view.note(f"A critic: {turn.critique.text.strip()}", "magenta")
+    for kind in turn.feedback:
+        if kind in _TOLD:
+            view.note(f"({_TOLD[kind]})")
 
 
 def summary(trajectory: Trajectory) -> str:
     """The run's figures in one line."""
     usage, timings = trajectory.usage, trajectory.timings
+    price = f"{money(usage.cost)}, " if usage.cost else ""
     return (
-        f"{usage.turns} turns, {usage.cells} cells, {usage.completion_tokens} tokens, "
+        f"{usage.turns} turns, {usage.cells} cells, {usage.completion_tokens} tokens, {price}"
         f"{_seconds(timings.duration)} (model {_seconds(timings.model)}, "
         f"kernel {_seconds(timings.kernel)}); {trajectory.settings.model}, "
         f"kernel in {trajectory.environment.kernel}, prompt {trajectory.prompt.name}"
     )
+
+
+def money(cost: Cost) -> str:
+    """An amount to two digits, or to the cent where it is larger.
+
+    >>> money(Cost(amount=0.00314, currency="USD", as_of=date(2026, 3, 1)))
+    '$0.0031'
+    """
+    small = 0 < cost.amount < 1
+    digits = 1 - math.floor(math.log10(cost.amount)) if small else 2
+    amount = f"{cost.amount:.{digits}f}"
+    sign = _SIGNS.get(cost.currency)
+    return ("about " if cost.estimated else "") + (f"{sign}{amount}" if sign else f"{amount} {cost.currency}")
 
 
 def _highlighted(line: str) -> Text:

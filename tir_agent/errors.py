@@ -4,6 +4,7 @@
     ├── UsageError               the user asked for something that cannot be
     │   ├── ProblemError         a problem is empty, too long or not text
     │   ├── PromptError          a prompt file is missing or invalid
+    │   ├── PriceError           a price file is missing or invalid
     │   └── TrajectoryError      a trajectory file is missing or invalid
     ├── MachineryError           something around the model failed: never shown to the model as output
     │   ├── ModelError           the model server failed
@@ -29,6 +30,7 @@ __all__ = [
     "ModelError",
     "ModelRejected",
     "ModelUnavailable",
+    "PriceError",
     "ProblemError",
     "PromptError",
     "SandboxError",
@@ -60,6 +62,10 @@ class ProblemError(UsageError):
 
 class PromptError(UsageError):
     """A prompt file is missing, or says something that it may not say."""
+
+
+class PriceError(UsageError):
+    """A file of models' prices is missing, or is not one."""
 
 
 class TrajectoryError(UsageError):

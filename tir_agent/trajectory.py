@@ -8,20 +8,25 @@ characters (Unicode code points) and token counts are the server's, unless marke
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from tir_agent.completion import Completion, FinishReason
+from tir_agent.execution import Execution, ExecutionError, ExecutionStatus, Image
 from tir_agent.messages import Message, Origin, Record, Role, Span, ToolCall
 from tir_agent.settings import RunSettings
 
 __all__ = [
     "FORMAT",
     "VERSION",
+    "Attempt",
     "Cell",
     "Completion",
+    "Cost",
+    "Currency",
     "Environment",
     "Execution",
     "ExecutionError",
@@ -36,6 +41,7 @@ __all__ = [
     "Problem",
     "PromptIdentity",
     "Role",
+    "Shortening",
     "Span",
     "StopReason",
     "Timings",
@@ -56,105 +62,6 @@ class Problem(Record):
     id: str
     text: str
     gold: str | None = None
-
-
-class FinishReason(StrEnum):
-    """Why the model stopped writing."""
-
-    STOP = "stop"
-    """It ended its turn, or a stop string was met."""
-    LENGTH = "length"
-    """It was cut off at its token limit."""
-    FILTERED = "content_filter"
-    """The server withheld the rest."""
-    ABORTED = "aborted"
-    """The run was stopped or ran out of time meanwhile; the text is what had come until then."""
-
-
-class Completion(Record):
-    """One reply of the model, verbatim."""
-
-    text: str
-    """Without the stop string, whether or not the server returns it."""
-    finish_reason: FinishReason
-    stop_text: str | None = None
-    """The stop string that ended the reply, where the server or the client's own check tells."""
-    reasoning: str | None = None
-    """The separate thinking field of reasoning models, where the server has one."""
-    tool_calls: tuple[ToolCall, ...] = ()
-    """Functions that the reply calls, where the model was offered some."""
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0)
-    estimated: bool = False
-    """True where the server gave no token counts and they were estimated from the characters."""
-    token_ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
-    """Natural logarithms, one for each completion token."""
-    duration: float = Field(ge=0)
-    """Seconds from the request to the last character, retries included."""
-    attempts: int = Field(default=1, ge=1)
-    """Requests it took; more than one means that earlier ones failed and were retried."""
-
-    @property
-    def mean_logprob(self) -> float | None:
-        """Of a token, by the natural logarithm; None where the server gave no logprobs, or no token."""
-        return sum(self.logprobs) / len(self.logprobs) if self.logprobs else None
-
-
-class ExecutionStatus(StrEnum):
-    """How the execution of a cell ended."""
-
-    OK = "ok"
-    ERROR = "error"
-    """The code raised."""
-    TIMEOUT = "timeout"
-    """It ran past its time and was interrupted or killed."""
-    DIED = "died"
-    """The kernel process ended while it ran."""
-    REFUSED = "refused"
-    """It was not run; `error` says why."""
-
-
-class ExecutionError(Record):
-    """An exception that the code raised."""
-
-    name: str
-    message: str
-    traceback: str
-    """As IPython prints it, without colour codes."""
-
-
-class Image(Record):
-    """A picture that the code showed: a figure, as a rule."""
-
-    width: int = Field(ge=0)
-    """Pixels."""
-    height: int = Field(ge=0)
-    png: str
-    """The file, in Base64."""
-
-
-class Execution(Record):
-    """What the kernel answered to a cell, in full (up to the kernel's output cap)."""
-
-    status: ExecutionStatus
-    stdout: str = ""
-    """Standard output, and the plain text of displayed objects, in the order in which they came."""
-    stderr: str = ""
-    result: str | None = None
-    """`text/plain` of the value of the cell's last expression."""
-    latex: str | None = None
-    """`text/latex` of the same value, where its type offers it."""
-    images: tuple[Image, ...] = ()
-    """At most 8, each at most 1.5 MB; their plain text stands in `stdout`."""
-    error: ExecutionError | None = None
-    duration: float = Field(default=0.0, ge=0)
-    dropped: int = Field(default=0, ge=0)
-    """Characters of output that the kernel discarded because the cell ran into its output cap."""
-    state_lost: bool = False
-    """True where the kernel was replaced: every name that earlier cells had defined is gone."""
-    lost_names: tuple[str, ...] = ()
-    """The user's names that were defined when the state was lost (at most 100)."""
 
 
 class Cell(Record):
@@ -178,6 +85,16 @@ class Feedback(StrEnum):
     MALFORMED = "malformed"
     NUDGE = "nudge"
     LAST_TURN = "last_turn"
+    REMAINING = "remaining"
+    """What is left of the budget."""
+    CODE_FIRST = "code_first"
+    """An answer does not count before code has run without an error."""
+    VERIFY = "verify"
+    """It is to check its answer."""
+    CRITIQUE = "critique"
+    """What a critic says of its answer."""
+    FORCED = "forced"
+    """The beginning of an answer, which the next reply ends."""
 
 
 class Turn(Record):
@@ -186,11 +103,30 @@ class Turn(Record):
     completion: Completion
     kept: int = Field(ge=0)
     """Characters of the completion kept in the conversation; what follows was output that the model
-    invented, or text after it, and was cut off."""
+    invented, or text after it, and was cut off; or the same piece once more."""
     cells: tuple[Cell, ...] = ()
     answer: str | None = None
     """The content of the reply's last `\\boxed{}`; it counts only where the run stopped as ANSWERED."""
     feedback: tuple[Feedback, ...] = ()
+    critique: Completion | None = None
+    """What a critic wrote of this answer, in a conversation apart."""
+
+
+class Shortening(Record):
+    """An output that was shortened in the conversation, for the context window was full.
+
+    Replies before number `turn` were sampled from a conversation in which `removed` stood where now
+    `replacement` stands.
+    """
+
+    turn: int = Field(ge=0)
+    """The first reply that was sampled without it, counted from 0."""
+    message: int = Field(ge=0)
+    """Number of the message, counted from 0."""
+    start: int = Field(ge=0)
+    """Character of the message's content at which `replacement` stood then."""
+    removed: str
+    replacement: str
 
 
 class StopReason(StrEnum):
@@ -267,8 +203,32 @@ class Environment(Record):
     """What the model server says of itself, where it does."""
 
 
+class Attempt(Record):
+    """A start of the run that was given up for a fresh one."""
+
+    messages: tuple[Message, ...]
+    turns: tuple[Turn, ...]
+    stop: StopReason
+    answer: str | None = None
+
+
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+"""ISO 4217: USD, EUR, CNY."""
+
+
+class Cost(Record):
+    """Money, as far as a table of prices tells."""
+
+    amount: float = Field(ge=0)
+    currency: Currency
+    as_of: date
+    """The day on which the price was right."""
+    estimated: bool = False
+    """True where the server gave no token counts for some of it."""
+
+
 class Usage(Record):
-    """Sums over the run."""
+    """Sums over the run, given-up attempts and critics included."""
 
     turns: int = 0
     cells: int = 0
@@ -276,6 +236,13 @@ class Usage(Record):
     """Tokens that the model wrote."""
     prompt_tokens: int = 0
     """Tokens that the model read, summed over requests."""
+    cached_tokens: int = Field(default=0, ge=0)
+    """Those of `prompt_tokens` that the server had kept from earlier requests."""
+    reasoning_tokens: int = Field(default=0, ge=0)
+    """Those of `completion_tokens` that were thinking."""
+    cost: Cost | None = None
+    """Of the replies in `turns`; null where the model's price is not known. Requests that failed and were
+    tried again are not in it: whether they were billed, and for how much, is not known."""
     context_tokens: int = 0
     """Length of the conversation at the end: prompt, replies and observations."""
 
@@ -300,6 +267,10 @@ class Trajectory(Record):
     problem: Problem
     messages: tuple[Message, ...]
     turns: tuple[Turn, ...]
+    shortenings: tuple[Shortening, ...] = ()
+    """In the order in which they were made."""
+    attempts: tuple[Attempt, ...] = ()
+    """Starts that were given up; the fields beside this one are the last one's."""
     stop: StopReason
     answer: str | None = None
     grade: Grade | None = None
@@ -312,9 +283,33 @@ class Trajectory(Record):
     usage: Usage
     timings: Timings
 
+    def seen(self, turn: int) -> tuple[Message, ...]:
+        """The messages of today's conversation as reply number `turn` (from 0) saw those before it.
+
+        Shortenings that came later are undone. Messages that came later are still there: how many
+        there were is not asked here.
+        """
+        messages = list(self.messages)
+        for shortening in reversed(self.shortenings):
+            if shortening.turn > turn:
+                messages[shortening.message] = _undone(messages[shortening.message], shortening)
+        return tuple(messages)
+
     def model_text(self) -> Iterable[str]:
         """Every span of the conversation that the model wrote, in order."""
         for message in self.messages:
             for span in message.spans:
                 if span.origin is Origin.MODEL:
                     yield message.content[span.start : span.end]
+
+
+def _undone(message: Message, shortening: Shortening) -> Message:
+    end = shortening.start + len(shortening.replacement)
+    pieces: list[tuple[str, Origin]] = []
+    for span in message.spans:
+        text = message.content[span.start : span.end]
+        if span.start <= shortening.start and end <= span.end:
+            at = shortening.start - span.start
+            text = text[:at] + shortening.removed + text[at + len(shortening.replacement) :]
+        pieces.append((text, span.origin))
+    return Message.of(message.role, *pieces, tool_calls=message.tool_calls, call_id=message.call_id)

@@ -7,7 +7,7 @@ from tir_agent.prompts import Feedback
 from tir_agent.settings import Budget, Sampling
 from tir_agent.trajectory import StopReason
 
-__all__ = ["reason_for", "room_for_reply", "spent"]
+__all__ = ["is_crowded", "reason_for", "room_for_reply", "spent"]
 
 
 def reason_for(limit: StopReason, feedback: Feedback) -> str:
@@ -15,6 +15,7 @@ def reason_for(limit: StopReason, feedback: Feedback) -> str:
     reasons = {
         StopReason.TURN_LIMIT: feedback.turn_limit,
         StopReason.TOKEN_LIMIT: feedback.token_limit,
+        StopReason.CONTEXT_FULL: feedback.token_limit,
         StopReason.TIME_LIMIT: feedback.time_limit,
         StopReason.ERROR_LIMIT: feedback.error_limit,
         StopReason.REPETITION: feedback.repetition,
@@ -31,6 +32,8 @@ def spent(budget: Budget, run: Run) -> StopReason | None:
         return StopReason.TOKEN_LIMIT
     if run.context_tokens >= budget.max_total_tokens - budget.reserve_tokens:
         return StopReason.TOKEN_LIMIT
+    if is_crowded(budget, run):
+        return StopReason.CONTEXT_FULL
     if run.seconds >= budget.max_seconds - reserve_seconds:
         return StopReason.TIME_LIMIT
     if run.errors_in_a_row >= budget.max_errors:
@@ -40,10 +43,22 @@ def spent(budget: Budget, run: Run) -> StopReason | None:
     return None
 
 
+def is_crowded(budget: Budget, run: Run) -> bool:
+    """Whether the model's context window has room for one short reply at most."""
+    # A window that is smaller than the reserve would be crowded from the first.
+    reserve = min(budget.reserve_tokens, (run.window or 0) // 4)
+    return run.window is not None and run.context_tokens >= run.window - reserve
+
+
 def room_for_reply(budget: Budget, sampling: Sampling, run: Run) -> int:
     """Tokens that the next reply may have; zero or less where there is no room at all."""
-    return min(
+    room = min(
         sampling.max_tokens,
         budget.max_model_tokens - run.model_tokens,
         budget.max_total_tokens - run.context_tokens,
     )
+    # Some servers refuse a limit that does not fit the window beside the prompt. What the prompt takes is
+    # partly an estimate, so a full window is left for the server to find.
+    if run.window is not None and run.context_tokens < run.window:
+        room = min(room, run.window - run.context_tokens)
+    return room

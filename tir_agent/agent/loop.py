@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
-import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 import tir_agent
-from tir_agent.agent.budget import reason_for, room_for_reply, spent
+from tir_agent.agent.asking import ask
+from tir_agent.agent.budget import is_crowded, room_for_reply, spent
+from tir_agent.agent.cells import run_cells
+from tir_agent.agent.conversation import Part
+from tir_agent.agent.critic import Critic
 from tir_agent.agent.observer import Observer
-from tir_agent.agent.run import CHARS_PER_TOKEN, Run
+from tir_agent.agent.opening import suit
+from tir_agent.agent.repetition import find_loop
+from tir_agent.agent.run import Run
+from tir_agent.agent.telling import answer_to, check_part
 from tir_agent.answers import extract_answer
-from tir_agent.errors import ContextOverflow, MachineryError, ModelUnavailable
+from tir_agent.costs import Price
+from tir_agent.errors import ContextOverflow, MachineryError
 from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox, Session
 from tir_agent.models.base import Model
-from tir_agent.observation import observe
+from tir_agent.models.capabilities import Capabilities, Prefill
 from tir_agent.prompts import Prompt, fill
-from tir_agent.protocols import Action, Malformed, protocol_for
-from tir_agent.settings import RunSettings
+from tir_agent.protocols import Action, protocol_for
+from tir_agent.settings import ConversationForm, RunSettings
 from tir_agent.trajectory import (
-    Cell,
     Completion,
     Environment,
-    Execution,
-    ExecutionError,
-    ExecutionStatus,
     Feedback,
     FinishReason,
-    Message,
-    Origin,
     Problem,
     StopReason,
     Trajectory,
 )
 
 __all__ = ["Agent"]
+
+_FORCED_TOKENS: Final = 64
+"""Tokens of a forced answer: it is a number or a short formula."""
+_FORCED_STOP: Final = ("\n",)
+_NOT_FORCED: Final = frozenset({StopReason.ANSWERED, StopReason.CONTEXT_FULL, StopReason.TIME_LIMIT})
 
 
 class Agent:
@@ -49,20 +56,26 @@ class Agent:
         prompt: Prompt,
         settings: RunSettings,
         *,
+        critic: Model | None = None,
         model_server: str | None = None,
+        price: Price | None = None,
     ) -> None:
         """`sandbox` may be None for a prompt without a tool; answers are then not graded.
 
-        `model_server` is what the server says of itself, for the record.
+        `critic` reviews answers where the settings ask for it, `model` where it is None.
+        `model_server` is what the server says of itself, for the record; `price` is what the model costs,
+        where that is known.
         """
         if sandbox is None and prompt.uses_tool:
             raise ValueError(f"the prompt {prompt.name!r} runs code, so it needs a sandbox")
         self._model = model
+        self._critic = Critic(critic or model, prompt, settings)
         self._sandbox = sandbox
         self._prompt = prompt
         self._settings = settings
         self._protocol = protocol_for(prompt.protocol)
         self._environment = _environment(sandbox, model_server)
+        self._price = price
 
     async def solve(
         self,
@@ -78,7 +91,7 @@ class Agent:
         The machinery's failures are not raised but recorded (`stop` is ERROR, `failure` says why).
         """
         observer = observer or Observer()
-        run = Run(problem, self._prompt, self._settings, self._environment)
+        run = Run(problem, self._prompt, self._settings, self._environment, self._price)
         run.notes += notes
         try:
             await self._run(run, observer)
@@ -96,156 +109,156 @@ class Agent:
         return trajectory
 
     async def _run(self, run: Run, observer: Observer) -> None:
+        capabilities = await self._model.capabilities()
+        suit(run, self._prompt, self._protocol, capabilities)
         session: Session | None = None
         try:
             if self._sandbox is not None and self._protocol.executes:
                 with run.kernel_time():
                     session = await self._sandbox.session()
-            run.stop = await self._loop(run, session, observer)
+            while True:
+                stop = await self._attempt(run, session, observer, capabilities)
+                if not self._starts_again(run, stop):
+                    break
+                run.start_again(stop)
+            run.stop = stop
         finally:
             if session is not None:
                 await session.close()
         if self._sandbox is not None and run.problem.gold is not None:
             run.grade = await grade_answer(self._sandbox, run.answer, run.problem.gold)
 
-    async def _loop(self, run: Run, session: Session | None, observer: Observer) -> StopReason:
-        budget = self._settings.budget
-        run.last_turn_for = spent(budget, run)
-        while True:
-            if room_for_reply(budget, self._settings.sampling, run) <= 0:
-                return StopReason.TOKEN_LIMIT
-            try:
-                completion = await self._reply(run, observer)
-            except ContextOverflow as error:
-                run.notes.append(error.message)
-                return StopReason.CONTEXT_FULL
-            action = self._protocol.parse(completion)
-            answer = extract_answer(action.prose)
-            run.add_reply(completion, action, answer)
-            observer.reply_ended(action)
-            if completion.finish_reason is FinishReason.ABORTED:
-                return StopReason.TIME_LIMIT
-            if session is not None:
-                await self._execute(run, session, action, observer)
-            # An answer that came with code does not count until the code has run and its output was
-            # seen, but for the last turn, after which there is nothing to see.
-            if answer is not None and (not action.blocks or run.last_turn_for):
+    async def _attempt(
+        self, run: Run, session: Session | None, observer: Observer, capabilities: Capabilities
+    ) -> StopReason:
+        """From the opening to an answer or to the end of a budget."""
+        run.last_turn_for = spent(self._settings.budget, run)
+        try:
+            stop = None
+            while stop is None:
+                stop = await self._turn(run, session, observer)
+        except ContextOverflow as error:
+            run.notes.append(error.message)
+            stop = StopReason.CONTEXT_FULL
+        if stop is not StopReason.ANSWERED and run.checks.answer is not None:
+            run.notes.append("The answer was given before the last check of it, which brought no other")
+            run.answer = run.checks.answer
+            return StopReason.ANSWERED
+        if self._settings.stages.forced_answer and stop not in _NOT_FORCED:
+            return await self._forced(run, stop, observer, capabilities)
+        return stop
+
+    async def _turn(self, run: Run, session: Session | None, observer: Observer) -> StopReason | None:
+        """One reply and what comes of it; why the attempt ends with it, where it does."""
+        if room_for_reply(self._settings.budget, self._settings.sampling, run) <= 0:
+            return StopReason.TOKEN_LIMIT
+        completion = await self._reply(run, observer)
+        action = self._read(completion)
+        answer = action.answer or extract_answer(action.prose)
+        run.add_reply(completion, action, answer)
+        observer.reply_ended(action)
+        if completion.finish_reason is FinishReason.ABORTED:
+            return StopReason.TIME_LIMIT
+        if session is not None:
+            await run_cells(run, session, action, self._prompt, self._settings, observer)
+        outcome = await self._outcome(run, action, completion)
+        if isinstance(outcome, StopReason):
+            return outcome
+        observer.told(run.tell(outcome))
+        return None
+
+    async def _outcome(self, run: Run, action: Action, completion: Completion) -> StopReason | list[Part]:
+        """Why the attempt ends with this reply, or what is said to it."""
+        budget, answer = self._settings.budget, run.turns[-1].answer
+        acted = bool(action.blocks or action.malformed or action.bad_calls)
+        # An answer that came with code does not count until the code has run and its output was
+        # seen, but for the last turn, after which there is nothing to see.
+        if answer is not None and (not action.blocks or run.last_turn_for) and self._may_answer(run):
+            check = None if run.last_turn_for else run.checks.next(answer)
+            if check is None:
                 run.answer = answer
                 return StopReason.ANSWERED
-            if run.last_turn_for:
-                return run.last_turn_for
-            acted = bool(action.blocks or action.malformed)
-            if not acted and run.nudged:
-                return StopReason.NO_ACTION
-            run.nudged = not acted
+            critique = await self._critic.review(run) if check is Feedback.CRITIQUE else ""
             run.last_turn_for = spent(budget, run)
-            observer.told(self._tell(run, action))
+            return [check_part(check, self._prompt, critique)]
+        if run.last_turn_for:
+            return run.last_turn_for
+        if not acted and run.checks.answer is not None:
+            run.answer = run.checks.answer
+            return StopReason.ANSWERED
+        if not acted and run.nudged:
+            return StopReason.NO_ACTION
+        run.nudged = not acted
+        if is_crowded(budget, run):
+            run.make_room()
+        looped = completion.finish_reason is FinishReason.REPETITION
+        run.last_turn_for = StopReason.REPETITION if looped else spent(budget, run)
+        return answer_to(run, action, self._prompt, budget)
+
+    def _read(self, completion: Completion) -> Action:
+        action = self._protocol.parse(completion)
+        chars = self._settings.budget.max_loop_chars
+        if completion.finish_reason is FinishReason.REPETITION and chars is not None:
+            # The watch looked at the end of the text as it stood some characters earlier.
+            loop = find_loop(completion.text, chars // 2)
+            if loop is not None:
+                action = replace(action, kept=min(action.kept, loop.start + loop.period))
+        return action
+
+    def _may_answer(self, run: Run) -> bool:
+        return run.code_has_run or not (self._settings.stages.code_first and self._protocol.executes)
 
     async def _reply(self, run: Run, observer: Observer) -> Completion:
-        """Ask the model; at the run's end of time, take what has come until then."""
-        budget = self._settings.budget
-        room = room_for_reply(budget, self._settings.sampling, run)
-        sampling = self._settings.sampling.model_copy(update={"max_tokens": room})
-        left = budget.max_seconds - run.seconds
-        draft = _Draft(observer)
-        observer.reply_started(len(run.turns) + 1)
-        try:
-            with run.model_time():
-                async with asyncio.timeout(left):
-                    return await self._model.complete(
-                        run.messages, sampling, stop=self._prompt.stop, timeout=left + 1, listener=draft
-                    )
-        except asyncio.CancelledError:
-            if draft.written:
-                unfinished = draft.completion(run)
-                run.add_reply(unfinished, self._protocol.parse(unfinished), None)
-            raise
-        except TimeoutError:
-            # A server that has answered in this run was there; one that never did was not.
-            if draft.written or run.turns:
-                return draft.completion(run)
-            raise ModelUnavailable(f"The model did not begin to answer within {left:.0f} seconds") from None
+        """Ask for a reply; where the context is full, shorten what can be shortened and ask again."""
+        while True:
+            observer.reply_started(len(run.turns) + 1)
+            room = room_for_reply(self._settings.budget, self._settings.sampling, run)
+            try:
+                return await self._ask(run, observer, room, self._prompt.stop)
+            except ContextOverflow:
+                if not run.make_room():
+                    raise
 
-    async def _execute(self, run: Run, session: Session, action: Action, observer: Observer) -> None:
-        """Run the reply's code in order, up to the first failure."""
-        policy = self._prompt.observation
-        not_run = ExecutionError(name="NotRun", message=policy.not_run, traceback=policy.not_run)
-        failed = False
-        for block in action.blocks:
-            seconds = self._cell_seconds(run)
-            if failed:
-                execution = Execution(status=ExecutionStatus.REFUSED, error=not_run)
-            else:
-                observer.cell_started(block.code, session.interrupt)
-                with run.kernel_time():
-                    execution = await session.execute(block.code, timeout=seconds)
-            failed = failed or execution.status is not ExecutionStatus.OK
-            shown = observe(execution, policy, seconds=seconds)
-            cell = Cell(code=block.code, start=block.start, end=block.end, execution=execution, shown=shown)
-            run.add_cell(cell)
-            observer.cell_ended(cell)
-        run.end_cells(malformed=action.malformed is not None)
-
-    def _cell_seconds(self, run: Run) -> float:
-        left = self._settings.budget.max_seconds - run.seconds
-        return max(min(self._settings.limits.cell_seconds, left), 0.1)
-
-    def _tell(self, run: Run, action: Action) -> Message:
-        """Say what came of the reply, and that the next one is the last where it is."""
-        feedback = self._prompt.feedback
-        parts: list[list[tuple[str, Origin]]] = []
-        kinds: list[Feedback] = []
-        for cell in run.turns[-1].cells:
-            failed = cell.execution.status is not ExecutionStatus.OK
-            parts.append(self._prompt.observed(cell.shown, failed=failed))
-            kinds.append(Feedback.OBSERVATION)
-        if action.malformed:
-            cut_off = action.malformed is Malformed.CUT_OFF
-            parts.append(fill(feedback.cut_off if cut_off else feedback.empty_code))
-            kinds.append(Feedback.MALFORMED)
-        if run.last_turn_for:
-            reason = reason_for(run.last_turn_for, feedback)
-            parts.append(fill(feedback.last_turn, reason=(reason, Origin.PROMPT)))
-            kinds.append(Feedback.LAST_TURN)
-        elif not parts:
-            parts.append(fill(feedback.nudge))
-            kinds.append(Feedback.NUDGE)
-        pieces = [*parts[0]]
-        for part in parts[1:]:
-            pieces += [("\n\n", Origin.PROMPT), *part]
-        return run.tell(list(dict.fromkeys(kinds)), pieces)
-
-
-class _Draft:
-    """Keeps the reply as far as it has come, and passes it on."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-        self._pieces: list[str] = []
-        self._clock = time.monotonic()
-
-    @property
-    def written(self) -> bool:
-        return bool(self._pieces)
-
-    def text(self, piece: str) -> None:
-        self._pieces.append(piece)
-        self._observer.text(piece)
-
-    def restart(self, reason: str) -> None:
-        self._pieces.clear()
-        self._observer.restart(reason)
-
-    def completion(self, run: Run) -> Completion:
-        text = "".join(self._pieces)
-        return Completion(
-            text=text,
-            finish_reason=FinishReason.ABORTED,
-            prompt_tokens=run.context_tokens,
-            completion_tokens=-(-len(text) // CHARS_PER_TOKEN),
-            estimated=True,
-            duration=time.monotonic() - self._clock,
+    async def _ask(self, run: Run, observer: Observer, room: int, stop: tuple[str, ...]) -> Completion:
+        return await ask(
+            self._model,
+            run,
+            self._settings,
+            observer,
+            sampling=run.sampling(room),
+            stop=stop,
+            tools=self._protocol.tools,
+            keep=lambda completion: run.add_reply(completion, self._protocol.parse(completion), None),
         )
+
+    async def _forced(
+        self, run: Run, stop: StopReason, observer: Observer, capabilities: Capabilities
+    ) -> StopReason:
+        """Begin the answer, and let the model end it."""
+        if run.form is not ConversationForm.COMPLETION and capabilities.prefill is Prefill.NONE:
+            run.notes.append("No answer was forced: the server does not continue an assistant's message")
+            return stop
+        beginning = fill(self._prompt.feedback.force)
+        observer.told(run.begin_reply(Feedback.FORCED, beginning))
+        completion = await self._ask(run, observer, _FORCED_TOKENS, _FORCED_STOP)
+        begun = "".join(text for text, _ in beginning)
+        run.answer = extract_answer(begun + completion.text)
+        action = Action(kept=len(completion.text), blocks=(), prose=completion.text)
+        run.add_reply(completion, action, run.answer)
+        observer.reply_ended(action)
+        return stop if run.answer is None else StopReason.ANSWERED
+
+    def _starts_again(self, run: Run, stop: StopReason) -> bool:
+        """Whether an attempt that ran no code is given up for a fresh one."""
+        if len(run.attempts) >= self._settings.stages.restarts or not self._protocol.executes:
+            return False
+        if any(turn.cells for turn in run.turns) or stop is StopReason.TIME_LIMIT:
+            return False
+        if self._settings.sampling.temperature == 0:
+            run.notes.append("Not started again: at temperature 0 the same replies would come")
+            return False
+        budget = self._settings.budget
+        return run.model_tokens < budget.max_model_tokens - budget.reserve_tokens
 
 
 def _environment(sandbox: Sandbox | None, model_server: str | None) -> Environment:

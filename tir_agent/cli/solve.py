@@ -17,6 +17,7 @@ from tir_agent.cli.interrupts import interruptible
 from tir_agent.cli.places import api_key, base_url, cache_dir, trajectories_dir
 from tir_agent.cli.terminal import EXIT_INTERRUPTED, EXIT_MACHINERY, EXIT_NO_ANSWER, Progress, fail, say
 from tir_agent.console import RunView, summary
+from tir_agent.costs import PriceTable
 from tir_agent.errors import StorageError, TirError, UsageError
 from tir_agent.kernel.base import Sandbox
 from tir_agent.kernel.choice import open_sandbox
@@ -25,7 +26,7 @@ from tir_agent.models.cache import CapabilityCache
 from tir_agent.models.choice import EMBEDDED, is_embedded, open_model
 from tir_agent.problems import problem_from_bytes, problem_from_file, problem_from_text
 from tir_agent.prompts import Prompt, load_prompt
-from tir_agent.settings import Budget, Isolation, KernelChoice, Limits, RunSettings, Sampling
+from tir_agent.settings import Budget, Isolation, KernelChoice, Limits, RunSettings, Sampling, Stages
 from tir_agent.store import check_writable, default_name, save_or_rescue
 from tir_agent.trajectory import Problem, StopReason, Trajectory
 
@@ -89,6 +90,25 @@ def solve(
         float, typer.Option(min=1, help="Seconds for the whole run.")
     ] = Budget().max_seconds,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one cell.")] = Limits().cell_seconds,
+    verify: Annotated[
+        int, typer.Option(min=0, help="Times that the model is asked to check its answer with a program.")
+    ] = Stages().verifications,
+    critique: Annotated[
+        int, typer.Option(min=0, help="Times that it is asked, apart, what is wrong with its answer.")
+    ] = Stages().critiques,
+    restarts: Annotated[
+        int, typer.Option(min=0, help="Fresh starts of a run that ended without having run code.")
+    ] = Stages().restarts,
+    code_first: Annotated[
+        bool, typer.Option("--code-first", help="No answer counts before code has run without an error.")
+    ] = Stages().code_first,
+    force_answer: Annotated[
+        bool, typer.Option("--force-answer", help='Have the model end "the answer is" where it gave none.')
+    ] = Stages().forced_answer,
+    prices: Annotated[
+        Path | None,
+        typer.Option(help="Prices of models, before those that are known [docs/costs.md]."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Save the trajectory here [default: a new file in the state folder].")
     ] = None,
@@ -117,11 +137,19 @@ def solve(
         ),
         budget=Budget(max_turns=max_turns, max_total_tokens=max_total_tokens, max_seconds=max_seconds),
         limits=Limits(cell_seconds=timeout),
+        stages=Stages(
+            verifications=verify,
+            critiques=critique,
+            restarts=restarts,
+            code_first=code_first,
+            forced_answer=force_answer,
+        ),
     )
     job = _Job(
         problem=_read_problem(problem, file, gold),
         prompt=load_prompt(prompt or ("tir_fewshot" if is_embedded(model) else "tir")),
         settings=settings,
+        prices=PriceTable.load(prices),
         key=None if is_embedded(model) else api_key(api_key_env),
         out=out,
     )
@@ -145,6 +173,7 @@ class _Job:
     problem: Problem
     prompt: Prompt
     settings: RunSettings
+    prices: PriceTable
     key: str | None
     out: Path | None
 
@@ -208,7 +237,8 @@ async def _run(job: _Job, view: RunView, save: _Saved) -> Trajectory:
             model, sandbox = await _open(job, stack, notes)
             settings = job.settings.model_copy(update={"base_url": model.base_url})
             server = await model.describe()
-            agent = Agent(model, sandbox, job.prompt, settings, model_server=server)
+            price = job.prices.price_of(settings.model, model.base_url)
+            agent = Agent(model, sandbox, job.prompt, settings, model_server=server, price=price)
             return await agent.solve(job.problem, observer=view, save=save, notes=tuple(notes))
 
 

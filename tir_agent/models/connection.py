@@ -1,9 +1,8 @@
-"""The line to an OpenAI-compatible server: one client, and what its exceptions mean."""
+"""The line to an OpenAI-compatible server: its answers, and what its exceptions mean."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 
 from tir_agent.errors import ModelError, ModelRejected, ModelUnavailable, UsageError
 from tir_agent.models import faults
+from tir_agent.models.clients import Clients
+from tir_agent.models.events import decoded, read_events
 from tir_agent.models.faults import Passing
 from tir_agent.models.requests import Endpoint
 from tir_agent.models.wire import Chunk, ErrorBody, ModelCard, ModelList, Props, RunningModels
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
-_PLACEHOLDER_KEY: Final = "none"
-"""Local servers want no key, and the client wants one."""
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LISTED: Final = 8
 """Models named in a hint."""
 
@@ -39,26 +37,8 @@ class Connection:
         self.url = _checked_url(url)
         self._key = _checked_key(key)
         self._model = model
-        self._connect_seconds = connect_seconds
-        self._client: openai.AsyncOpenAI | None = None
+        self._clients = Clients(self.url, self._key, connect_seconds=connect_seconds)
         self._has_answered = False
-
-    async def client(self) -> openai.AsyncOpenAI:
-        """The client, made on first use."""
-        # Importing it takes half a second, in which a sandbox can start beside it.
-        module = await asyncio.to_thread(importlib.import_module, "openai")
-        if self._client is None:
-            timeout = module.Timeout(None, connect=self._connect_seconds)
-            # A proxy that the environment names does not know this machine's own addresses.
-            local = urlsplit(self.url).hostname in _LOOPBACK
-            self._client = module.AsyncOpenAI(
-                base_url=self.url,
-                api_key=self._key or _PLACEHOLDER_KEY,
-                max_retries=0,
-                timeout=timeout,
-                http_client=module.DefaultAsyncHttpxClient(trust_env=False) if local else None,
-            )
-        return self._client
 
     @asynccontextmanager
     async def stream(
@@ -71,31 +51,29 @@ class Connection:
         """
         import openai
 
-        client = await self.client()
-        stream = await client.post(
-            endpoint.value, cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
-        )
-        self._has_answered = True
-        try:
-            async with aclosing(self._chunks(endpoint, stream)) as chunks:
-                yield chunks
-        finally:
-            await stream.close()
+        async with self._clients.for_stream() as client:
+            stream = await client.post(
+                endpoint.value, cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
+            )
+            self._has_answered = True
+            try:
+                async with aclosing(self._chunks(endpoint, stream)) as chunks:
+                    yield chunks
+            finally:
+                await stream.close()
 
     async def _chunks(
         self, endpoint: Endpoint, stream: openai.AsyncStream[object]
     ) -> AsyncGenerator[Chunk, None]:
         count = 0
-        while True:
-            try:
-                event = await anext(stream, None)
-                chunk = None if event is None else Chunk.model_validate(event)
-            except ValueError as error:
-                raise faults.dropped(self.url, "sent something that is not a reply") from error
-            if chunk is None:
-                break
-            count += 1
-            yield chunk
+        async with aclosing(read_events(stream.response)) as events:
+            async for event in events:
+                try:
+                    chunk = Chunk.model_validate(decoded(event, stream.response.request))
+                except ValueError as error:
+                    raise faults.dropped(self.url, "sent something that is not a reply") from error
+                count += 1
+                yield chunk
         kind = stream.response.headers.get("content-type", "text/event-stream").split(";")[0]
         if not count and kind != "text/event-stream":
             raise ModelRejected(
@@ -164,16 +142,14 @@ class Connection:
 
     async def close(self) -> None:
         """Close its connections. Idempotent."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        await self._clients.close()
 
     def _beside(self, path: str) -> str:
         """An address outside `/v1`."""
         return urlsplit(self.url)._replace(path=path, query="", fragment="").geturl()
 
     async def _get(self, path: str, timeout: float) -> object:
-        client = await self.client()
+        client = await self._clients.any()
         import httpx2
         import openai
 

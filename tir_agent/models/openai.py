@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import tenacity
@@ -23,12 +24,13 @@ from tir_agent.models.capabilities import Capabilities, Findings, Prefill
 from tir_agent.models.connection import Connection
 from tir_agent.models.context import LLAMACPP
 from tir_agent.models.faults import Passing, dropped
+from tir_agent.models.limiter import Place, RateLimiter
 from tir_agent.models.patience import Patience, failure_of
 from tir_agent.models.probe import probe
 from tir_agent.models.requests import Dialect, Request, body_of
 from tir_agent.models.stream import Reply
 from tir_agent.models.wire import ErrorBody, ModelCard
-from tir_agent.settings import Sampling
+from tir_agent.settings import RateLimits, Sampling
 from tir_agent.trajectory import Completion, Message
 
 __all__ = ["OPENAI_URL", "OpenAIModel", "Patience"]
@@ -36,6 +38,10 @@ __all__ = ["OPENAI_URL", "OpenAIModel", "Patience"]
 OPENAI_URL: Final = "https://api.openai.com/v1"
 _CLOSING_SECONDS: Final = 5.0
 """How long the rest of a stream may take when the reply itself has ended: only the counts are to come."""
+_UNLIMITED: Final = RateLimits(concurrent=1_000_000, adaptive=False)
+_TOO_LATE: Final = 0.5
+"""Seconds before its deadline at which a request that still waits for its turn is given up: it could no
+longer be answered, and the reason can still be told."""
 
 
 class OpenAIModel:
@@ -49,10 +55,16 @@ class OpenAIModel:
         api_key: str | None = None,
         tokens: bool = False,
         patience: Patience | None = None,
+        limiter: RateLimiter | None = None,
         cache: CapabilityCache | None = None,
+        capabilities: Capabilities | None = None,
     ) -> None:
         """`tokens` asks for token ids and logprobs, which cost bandwidth; not every server has them.
-        `cache` keeps what the server was found to do from one process to the next.
+        `cache` keeps what the server was found to do from one process to the next; where `capabilities`
+        says what it can do, it is not asked.
+
+        `limiter` is the one that all requests to this server share; None sets no limit, and keeps only the
+        pauses that the server asks for.
 
         Raises:
             UsageError: `base_url` is not an HTTP address, or `api_key` cannot be sent in a header.
@@ -60,12 +72,16 @@ class OpenAIModel:
         self._name = name
         self._tokens = tokens
         self._patience = patience or Patience()
+        self._limiter = limiter or RateLimiter(_UNLIMITED)
         self._connection = Connection(
             base_url or OPENAI_URL, api_key, name, connect_seconds=self._patience.connect
         )
         self._dialect = Dialect()
         self._cache = cache
         self._findings: Findings | None = None
+        if capabilities is not None:
+            self._findings = Findings(capabilities=capabilities, asked=datetime.now(UTC))
+            self._dialect = self._dialect.knowing(capabilities)
         self._finding_out = asyncio.Lock()
 
     @property
@@ -98,7 +114,8 @@ class OpenAIModel:
             ValueError: raw text stands among other messages.
         """
         started = time.monotonic()
-        request = Request(messages, sampling, tuple(stop), tuple(tools), self._tokens, listener)
+        late = asyncio.get_running_loop().time() + timeout - min(_TOO_LATE, timeout / 10)
+        request = Request(messages, sampling, tuple(stop), tuple(tools), self._tokens, listener, late)
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(Passing),
             wait=self._patience.wait,
@@ -191,25 +208,35 @@ class OpenAIModel:
         echo = (request.prefill or "") if known.echo else ""
         while True:
             body = body_of(request, self._name, dialect, known.prefill)
-            request.sent += 1
             reply = Reply(request, echo=echo)
-            try:
-                await self._read(request, body, reply)
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                meaning = await self._connection.explain(error, request.endpoint)
-                adapted = dialect.adapted(ErrorBody.of(error.body).field, body)
-                if adapted is None or isinstance(meaning, ContextOverflow):
-                    raise meaning from error
-                dialect = adapted
-                continue
-            except (openai.OpenAIError, httpx2.TransportError, Passing) as error:
+            async with self._limiter.place(tokens=request.room, deadline=request.late) as place:
+                request.sent += 1
+                request.queued += place.waited
+                try:
+                    await self._read(request, body, reply)
+                except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                    meaning = await self._connection.explain(error, request.endpoint)
+                    adapted = dialect.adapted(ErrorBody.of(error.body).field, body)
+                    if adapted is None or isinstance(meaning, ContextOverflow):
+                        raise meaning from error
+                    dialect = adapted
+                    continue
+                except (openai.OpenAIError, httpx2.TransportError, Passing) as error:
+                    if reply.finish is None:
+                        raise await self._meaning(error, request, place) from error
                 if reply.finish is None:
-                    raise await self._connection.explain(error, request.endpoint) from error
-            if reply.finish is None:
-                raise dropped(self.base_url, "ended the reply without saying why")
-            # Only now: a field that was left out in vain was not to blame.
-            self._dialect = dialect
-            return reply
+                    raise dropped(self.base_url, "ended the reply without saying why")
+                if reply.usage is not None:
+                    place.settle(reply.usage.prompt_tokens + reply.usage.completion_tokens)
+                # Only now: a field that was left out in vain was not to blame.
+                self._dialect = dialect
+                return reply
+
+    async def _meaning(self, error: Exception, request: Request, place: Place) -> Exception:
+        meaning = await self._connection.explain(error, request.endpoint)
+        if isinstance(meaning, Passing) and meaning.busy:
+            place.busy(meaning.wait)
+        return meaning
 
     async def _read(self, request: Request, body: dict[str, object], reply: Reply) -> None:
         clock = asyncio.get_running_loop().time
@@ -224,6 +251,8 @@ class OpenAIModel:
                     if reply.cut:
                         break
                     seconds = _CLOSING_SECONDS if reply.finish else self._patience.stall
-                    limit.reschedule(clock() + seconds)
+                    # Pieces come so fast that the timer is set anew only when it would be off by a hundredth.
+                    if abs(clock() + seconds - (limit.when() or 0.0)) > seconds / 100:
+                        limit.reschedule(clock() + seconds)
         except TimeoutError:
             raise dropped(self.base_url, f"sent nothing for {seconds:g} seconds") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import Final, Self
 from tir_agent.messages import Message, Role, Tool
 from tir_agent.models.base import Listener
 from tir_agent.models.capabilities import Capabilities, LimitField, Prefill
+from tir_agent.models.estimate import estimate_tokens
 from tir_agent.settings import Sampling
 
 __all__ = ["MOST_STOPS", "Dialect", "Endpoint", "Request", "body_of", "token_fields", "tool_fields"]
@@ -44,8 +46,12 @@ class Request:
     tokens: bool = False
     """Token ids and logprobs are asked for."""
     listener: Listener | None = None
+    late: float = math.inf
+    """When it is of no use any more to send it, by the event loop's clock."""
     sent: int = 0
     """Requests."""
+    queued: float = 0.0
+    """Seconds for which it waited for its turn."""
     trouble: str | None = None
     """Why the last one failed."""
 
@@ -53,6 +59,11 @@ class Request:
         raw = [message for message in self.messages if message.role is Role.RAW]
         if raw and len(self.messages) > 1:
             raise ValueError("raw text stands alone: it has no place among messages")
+
+    @property
+    def room(self) -> int:
+        """Tokens as services reckon them beforehand: the prompt, and the longest reply that it may have."""
+        return sum(estimate_tokens(message.content) for message in self.messages) + self.sampling.max_tokens
 
     @property
     def endpoint(self) -> Endpoint:

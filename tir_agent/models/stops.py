@@ -44,9 +44,12 @@ class StopFilter:
 
 def longest_overlap(text: str, stops: Sequence[str]) -> int:
     """Length of the longest end of `text` that is the beginning of a stop string, but not all of it."""
-    longest = max((len(stop) for stop in stops), default=0)
-    for length in range(min(longest - 1, len(text)), 0, -1):
-        tail = text[-length:]
-        if any(len(stop) > length and stop.startswith(tail) for stop in stops):
-            return length
-    return 0
+    longest = 0
+    for stop in stops:
+        # Nearly no text has the first character of a stop string near its end.
+        at = text.find(stop[0], max(len(text) - len(stop) + 1, 0))
+        while at >= 0 and not stop.startswith(text[at:]):
+            at = text.find(stop[0], at + 1)
+        if at >= 0:
+            longest = max(longest, len(text) - at)
+    return longest

@@ -7,15 +7,14 @@ from typing import Final
 from tir_agent.models.base import CallListener
 from tir_agent.models.calls import CallCollector
 from tir_agent.models.echo import EchoFilter
+from tir_agent.models.estimate import estimate_tokens
 from tir_agent.models.requests import Request
 from tir_agent.models.stops import StopFilter
 from tir_agent.models.wire import CallDelta, Choice, Chunk, TokenCounts
 from tir_agent.trajectory import Completion, FinishReason
 
-__all__ = ["Reply", "estimate_tokens"]
+__all__ = ["Reply"]
 
-CHARS_PER_TOKEN: Final = 3
-"""For estimates: English prose has about four, code and mathematics fewer."""
 MOST_CHARS_PER_TOKEN: Final = 16
 MOST_CHARS_EXTRA: Final = 256
 
@@ -24,11 +23,6 @@ _FINISH = {
     "max_tokens": FinishReason.LENGTH,
     "content_filter": FinishReason.FILTERED,
 }
-
-
-def estimate_tokens(text: str) -> int:
-    """About as many tokens as `text` has, for servers that do not count them."""
-    return -(-len(text) // CHARS_PER_TOKEN)
 
 
 class Reply:
@@ -51,11 +45,12 @@ class Reply:
         self._reasoning: list[str] = []
         self._token_ids: list[int] = []
         self._logprobs: list[float] = []
-        self._usage: TokenCounts | None = None
         self._server_stop: str | None = None
         self._cut = False
         self.finish: FinishReason | None = None
         """Why the reply ended; None while it goes on."""
+        self.usage: TokenCounts | None = None
+        """The server's counts, once they have come."""
 
     @property
     def begun(self) -> bool:
@@ -70,7 +65,7 @@ class Reply:
     def take(self, chunk: Chunk) -> None:
         """Read one chunk."""
         if chunk.usage is not None:
-            self._usage = chunk.usage
+            self.usage = chunk.usage
             if not chunk.choices and self.finish is None and self.begun:
                 # The counts of a whole reply come last, so this server gives no reason for its end.
                 self._end(FinishReason.STOP)
@@ -134,7 +129,7 @@ class Reply:
         text, reasoning = "".join(self._text), "".join(self._reasoning)
         calls = self._calls.calls()
         written = [text, reasoning, *(call.name + call.arguments for call in calls)]
-        usage = self._usage or TokenCounts(
+        usage = self.usage or TokenCounts(
             prompt_tokens=sum(estimate_tokens(message.content) for message in self._request.messages),
             completion_tokens=sum(estimate_tokens(part) for part in written),
         )
@@ -149,9 +144,12 @@ class Reply:
             tool_calls=calls,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
-            estimated=self._usage is None,
+            cached_tokens=min(usage.prompt_tokens_details.cached_tokens, usage.prompt_tokens),
+            reasoning_tokens=min(usage.completion_tokens_details.reasoning_tokens, usage.completion_tokens),
+            estimated=self.usage is None,
             token_ids=tokens or None,
             logprobs=logprobs or None,
             duration=duration,
             attempts=self._request.sent,
+            queued=self._request.queued,
         )

@@ -29,6 +29,14 @@ def _empty_for_null(value: object) -> object:
     return [] if value is None else value
 
 
+def _zero_for_null(value: object) -> object:
+    return 0 if value is None else value
+
+
+def _empty_object_for_null(value: object) -> object:
+    return {} if value is None else value
+
+
 def _list_for_one(value: object) -> object:
     """TGI sends the one call in the place of a list of calls."""
     return [value] if isinstance(value, dict) else _empty_for_null(value)
@@ -37,6 +45,9 @@ def _list_for_one(value: object) -> object:
 def _text_for_object(value: object) -> object:
     """TGI sends a call's arguments as an object in the place of its text."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+
+
+Count = Annotated[int, Field(ge=0), BeforeValidator(_zero_for_null)]
 
 
 class Wire(BaseModel):
@@ -117,11 +128,29 @@ class Choice(Wire):
     logprobs: Logprobs | None = None
 
 
+class PromptDetails(Wire):
+    """Of the tokens read."""
+
+    cached_tokens: Count = 0
+    """Those whose state the server still had from earlier requests: OpenAI, vLLM, SGLang, llama.cpp."""
+
+
+class CompletionDetails(Wire):
+    """Of the tokens written."""
+
+    reasoning_tokens: Count = 0
+    """Those of the thinking, whether or not it is sent."""
+
+
 class TokenCounts(Wire):
     """Tokens read and written."""
 
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
+    prompt_tokens_details: Annotated[PromptDetails, BeforeValidator(_empty_object_for_null)] = PromptDetails()
+    completion_tokens_details: Annotated[CompletionDetails, BeforeValidator(_empty_object_for_null)] = (
+        CompletionDetails()
+    )
 
 
 class Extension(Wire):

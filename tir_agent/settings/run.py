@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tir_agent.settings.base import Settings
 
 __all__ = [
     "Budget",
     "ConversationForm",
-    "Fences",
     "Isolation",
     "KernelChoice",
+    "LengthUnit",
     "Limits",
-    "NoTool",
     "ObservationPolicy",
-    "ProtocolChoice",
+    "RateLimits",
     "RunSettings",
     "Sampling",
     "Stages",
+    "WarningPolicy",
 ]
-
-
-class Settings(BaseModel):
-    """Base of all settings: immutable, and strict about fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class KernelChoice(StrEnum):
@@ -77,11 +72,26 @@ class Budget(Settings):
     max_errors: int = Field(default=4, ge=1)
     """Turns in a row whose code failed."""
     max_repeats: int = Field(default=3, ge=2)
-    """Times that identical code is run."""
+    """Times that identical code is run, or an identical reply without code is given."""
+    max_loop_chars: int | None = Field(default=1000, ge=100)
+    """Characters of a reply that may consist of one short piece again and again; null: any number."""
     reserve_tokens: int = Field(default=256, ge=0)
     """Tokens kept back for the last turn."""
     reserve_seconds: float = Field(default=10.0, ge=0)
     """Seconds kept back for the last turn (never more than a tenth of `max_seconds`)."""
+
+
+class RateLimits(Settings):
+    """What all requests to one model server may ask of it together."""
+
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """Null: no limit. A tenth of them may go at once."""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """Tokens read and written. Null: no limit. A tenth of them may go at once."""
+    concurrent: int = Field(default=64, ge=1)
+    """Requests under way at the same time, at most."""
+    adaptive: bool = True
+    """Begin with 20 at a time; more while the server keeps up, half as many when it says that it is busy."""
 
 
 class Limits(Settings):
@@ -112,32 +122,32 @@ class Limits(Settings):
     """Of a container, all sessions and their files together; null: three quarters of the machine's."""
 
 
-class Fences(Settings):
-    """The protocol of Qwen2.5-Math, ToRA and DeepSeekMath: code and output in Markdown fences."""
+class LengthUnit(StrEnum):
+    """In what the head and the tail of a long output are measured."""
 
-    kind: Literal["fences"] = "fences"
-    languages: tuple[str, ...] = Field(default=("python", "py", "python3"), min_length=1)
-    """Info strings that mark a block as code to run; blocks with any other one are prose."""
-    output: str = Field(default="output", min_length=1)
-    """Info string of blocks that only the interpreter may write."""
+    CHARACTERS = "characters"
+    TOKENS = "tokens"
+    """Estimated, so that no tokenizer is needed; `observation.tokens` says how well."""
 
 
-class NoTool(Settings):
-    """Reasoning in prose alone: nothing is executed."""
+class WarningPolicy(StrEnum):
+    """What becomes of Python's warnings."""
 
-    kind: Literal["none"] = "none"
-
-
-ProtocolChoice = Annotated[Fences | NoTool, Field(discriminator="kind")]
+    KEEP = "keep"
+    DROP = "drop"
 
 
 class ObservationPolicy(Settings):
-    """How much of an execution the model gets to see."""
+    """How much of an execution the model gets to see. `docs/observations.md` has an example of each field."""
 
-    head_chars: int = Field(default=2000, ge=0)
-    """Characters kept from the start of a long output."""
-    tail_chars: int = Field(default=1000, ge=0)
-    """Characters kept from its end."""
+    unit: LengthUnit = LengthUnit.CHARACTERS
+    """In what `head` and `tail` are measured."""
+    head: int = Field(default=2000, ge=0)
+    """Kept from the start of a long output."""
+    tail: int = Field(default=1000, ge=0)
+    """Kept from its end."""
+    omitted: str = "\n... [{amount} omitted] ...\n"
+    """Between the two. {amount} is "95 characters, 3 lines", {count} and {lines} are its numbers."""
     empty: str = "(no output; use print() to see a value)"
     """Shown for code that succeeded and wrote nothing."""
     timeout: str = "TimeoutError: the code was stopped after {seconds} seconds."
@@ -150,6 +160,20 @@ class ObservationPolicy(Settings):
     """Added where the kernel had to be replaced."""
     own_frames_only: bool = True
     """Leave the frames of library code out of tracebacks."""
+    echo: bool = True
+    """Show the value of a cell's last expression, as a notebook does."""
+    warnings: WarningPolicy = WarningPolicy.KEEP
+    """Whether Python's warnings are shown."""
+    images: str = "[figure {number}: {width} x {height} pixels]"
+    """Stands for a picture, in place of its plain text. Empty: the plain text stays."""
+    float_digits: int | None = Field(default=None, ge=1)
+    """Significant digits that printed floats are rounded to; digits before the point always stay."""
+    container_items: int | None = Field(default=None, ge=2)
+    """Elements shown of a printed list, tuple, set or dict, half from its start, half from its end."""
+    collapse: bool = True
+    """Show lines, and blocks of up to 8 lines, that come more than 3 times in a row only once."""
+    hints: bool = False
+    """Add a sentence of advice, in English, to errors that users of SymPy meet often."""
 
 
 class ConversationForm(StrEnum):
