@@ -117,6 +117,7 @@ class ConformanceServer:
         record = Record(number, asked.path, {}, asked.headers, clock(), fault)
         self.log.begin(record)
         try:
+            record.body = _parsed(asked.body)
             if not await self._failed(fault, line, record):
                 await self._answer(asked, line, record, chat=chat)
         except Refusal as refusal:
@@ -155,8 +156,7 @@ class ConformanceServer:
     async def _answer(self, asked: Asked, line: Line, record: Record, *, chat: bool) -> None:
         profile = self._profile_for(record.fault)
         self._check_key(asked)
-        body = _parsed(asked.body)
-        record.body = body
+        body = record.body
         if not chat and not profile.completions:
             raise Refusal(
                 404,
