@@ -29,9 +29,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from conformance import PASSING, PROBLEMS, PROFILES, UNHARMFUL, ConformanceServer, Outcome, at_random, solver
-from conformance.faults import Context, ErrorEvent, Fault, FinishMissing, Hangs, HtmlPage, Stall
-from conformance.records import Record
 from tir_agent.agent import Agent
 from tir_agent.errors import TirError
 from tir_agent.kernel.base import Sandbox
@@ -42,6 +39,10 @@ from tir_agent.problems import problem_from_text
 from tir_agent.prompts import load_prompt
 from tir_agent.settings import KernelChoice, Limits, RunSettings
 from tir_agent.trajectory import FinishReason, StopReason, Trajectory
+
+from conformance import PASSING, PROBLEMS, PROFILES, UNHARMFUL, ConformanceServer, Outcome, at_random, solver
+from conformance.faults import Context, ErrorEvent, Fault, FinishMissing, Hangs, HtmlPage, Stall
+from conformance.records import Record
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks" / "faults.md"
 MODEL: Final = "solver"

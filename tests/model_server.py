@@ -12,6 +12,8 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
+from tir_agent.models.questions import COUNT, CUT_WORDS, SHORT, STORY, USE_TOOL
+
 Act = Callable[["Reply"], Awaitable[None]]
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
@@ -201,6 +203,13 @@ def refuses(name: str, **error: object) -> Act:
     return act
 
 
+def is_question(body: dict[str, Any]) -> bool:
+    """Whether a request comes from a probe."""
+    said = [body["prompt"]] if "prompt" in body else [message["content"] for message in body["messages"]]
+    asked = {COUNT, STORY, USE_TOOL, SHORT, *(question for question, _, _ in CUT_WORDS)}
+    return not asked.isdisjoint(text for text in said if isinstance(text, str))
+
+
 class ModelServer:
     """The server; `requests` holds the bodies of what it was asked, `headers` what came with them, and
     `paths` where they went: `/chat/completions` or `/completions`."""
@@ -210,10 +219,14 @@ class ModelServer:
         *acts: Act,
         models: list[dict[str, object]] | None = None,
         props: dict[str, object] | None = None,
+        probed: Act | None = None,
     ) -> None:
+        """`probed` answers what a probe asks; such requests use up no act, and are not recorded. Without
+        it they are requests like any other."""
         self.acts = acts or (says("fine"),)
         self.models = [{"id": "m"}] if models is None else models
         self.props = props
+        self.probed = probed
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -277,11 +290,14 @@ class ModelServer:
         elif path == "/props" and self.props is not None:
             await reply.status(200, self.props)
         elif path in {"/v1/chat/completions", "/v1/completions"}:
-            act = self.acts[min(len(self.requests), len(self.acts) - 1)]
-            self.requests.append(body)
-            self.headers.append(headers)
-            self.paths.append(path.removeprefix("/v1"))
-            self.asked.set()
+            if self.probed is not None and is_question(body):
+                act = self.probed
+            else:
+                act = self.acts[min(len(self.requests), len(self.acts) - 1)]
+                self.requests.append(body)
+                self.headers.append(headers)
+                self.paths.append(path.removeprefix("/v1"))
+                self.asked.set()
             watch = asyncio.ensure_future(reader.read())
             work = asyncio.ensure_future(act(reply))
             try:

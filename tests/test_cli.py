@@ -16,7 +16,7 @@ import pytest
 from tir_agent.store import load
 from tir_agent.trajectory import FinishReason, StopReason, Trajectory, Verdict
 
-from model_server import ModelServer, chunk, drops, events, fails, never_stops, page, says, stalls
+from model_server import Act, ModelServer, chunk, drops, events, fails, never_stops, page, says, stalls
 
 CODE = "I compute.\n```python\nprint(6 * 7)\n```\n"
 ANSWER = "So it is \\boxed{42}."
@@ -71,8 +71,13 @@ def at(server: ModelServer) -> list[str]:
     return ["--model", "m", "--base-url", server.url, "--kernel", "local"]
 
 
+def server_of(*acts: Act) -> ModelServer:
+    """A server whose acts are for the run alone, and not for what is asked about it before."""
+    return ModelServer(*acts, probed=says("1 2 3"))
+
+
 async def test_a_problem_is_solved_shown_and_saved(home: Path) -> None:
-    async with ModelServer(says(CODE), says(ANSWER)) as server:
+    async with server_of(says(CODE), says(ANSWER)) as server:
         result = await tir("solve", PROBLEM, "--gold", "42", *at(server), home=home)
     assert result.status == 0, result.err
     assert result.out.startswith(f"{PROBLEM}\n\nI compute.\n  │ print(6 * 7)\n  └─ ")
@@ -91,7 +96,7 @@ async def test_a_problem_is_solved_shown_and_saved(home: Path) -> None:
 
 
 async def test_a_terminal_gets_colour(home: Path) -> None:
-    async with ModelServer(says(CODE), says(ANSWER)) as server:
+    async with server_of(says(CODE), says(ANSWER)) as server:
         master, slave = pty.openpty()
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "tir_agent", "solve", PROBLEM, *at(server)],
@@ -126,7 +131,7 @@ async def test_what_a_run_cost_is_printed_and_saved(home: Path, tmp_path: Path) 
         '[[price]]\nmodels = ["m"]\ninput = 100\noutput = 1000\ncurrency = "USD"\n'
         'as_of = 2026-03-01\nsource = "a letter"\n'
     )
-    async with ModelServer(says(ANSWER)) as server:
+    async with server_of(says(ANSWER)) as server:
         own = await tir("solve", PROBLEM, "--prices", str(prices), *at(server), home=home)
         # A way to write this machine's address that does not look like it.
         hosted = ["--base-url", server.url.replace("127.0.0.1", "127.1"), "--model", "m", "--kernel", "local"]
@@ -140,14 +145,14 @@ async def test_what_a_run_cost_is_printed_and_saved(home: Path, tmp_path: Path) 
 async def test_a_bad_price_file_is_told_before_anything_is_asked(home: Path, tmp_path: Path) -> None:
     prices = tmp_path / "prices.toml"
     prices.write_text("[[price]]\ninput = -1\n")
-    async with ModelServer(says(ANSWER)) as server:
+    async with server_of(says(ANSWER)) as server:
         result = await tir("solve", PROBLEM, "--prices", str(prices), *at(server), home=home)
     assert (result.status, server.requests) == (2, [])
     assert f"{prices}: price 1, " in result.err.replace("\n", "")
 
 
 async def test_json_is_one_record_and_nothing_else(home: Path) -> None:
-    async with ModelServer(says(CODE), says(ANSWER)) as server:
+    async with server_of(says(CODE), says(ANSWER)) as server:
         result = await tir("solve", PROBLEM, "--json", "--seed", "5", *at(server), home=home)
     assert result.out.count("\n") == 1
     assert result.trajectory().answer == "42"
@@ -161,7 +166,7 @@ async def test_json_is_one_record_and_nothing_else(home: Path) -> None:
 async def test_any_text_is_a_problem(home: Path, tmp_path: Path, problem: str) -> None:
     path = tmp_path / "problem.txt"
     path.write_text(problem, encoding="utf-8")
-    async with ModelServer(says(ANSWER)) as server:
+    async with server_of(says(ANSWER)) as server:
         by_file = await tir("solve", "--file", str(path), "--json", *at(server), home=home)
         by_stdin = await tir("solve", "--json", *at(server), home=home, stdin=problem.encode())
         drawn = await tir("solve", problem, *at(server), home=home)
@@ -171,7 +176,7 @@ async def test_any_text_is_a_problem(home: Path, tmp_path: Path, problem: str) -
 
 
 async def test_out_names_the_file(home: Path, tmp_path: Path) -> None:
-    async with ModelServer(says(ANSWER)) as server:
+    async with server_of(says(ANSWER)) as server:
         result = await tir("solve", PROBLEM, "--out", str(tmp_path / "x" / "t.json"), *at(server), home=home)
     assert result.status == 0
     assert load(tmp_path / "x" / "t.json").answer == "42"
@@ -179,7 +184,7 @@ async def test_out_names_the_file(home: Path, tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_loses_nothing(home: Path) -> None:
-    async with ModelServer(says(ANSWER)) as server:
+    async with server_of(says(ANSWER)) as server:
         result = await tir("solve", PROBLEM, "--out", "/dev/full", *at(server), home=home)
         printed = await tir("solve", PROBLEM, "--json", "--out", "/dev/full", *at(server), home=home)
     assert result.status == 1
@@ -216,7 +221,7 @@ async def test_a_mistake_gets_a_sentence(
 
 
 async def test_a_place_that_cannot_be_written_is_found_out_first(home: Path) -> None:
-    async with ModelServer(says(ANSWER)) as server:
+    async with server_of(says(ANSWER)) as server:
         result = await tir("solve", PROBLEM, "--out", "/proc/x/t.json", *at(server), home=home)
         assert server.requests == []
     assert result.status == 1
@@ -234,7 +239,7 @@ async def test_a_place_that_cannot_be_written_is_found_out_first(home: Path) -> 
 async def test_a_server_that_refuses_is_a_sentence_and_a_saved_run(
     home: Path, act: object, kind: str
 ) -> None:
-    async with ModelServer(act) as server:  # type: ignore[arg-type]
+    async with server_of(act) as server:  # type: ignore[arg-type]
         result = await tir("solve", PROBLEM, "--json", *at(server), "--max-seconds", "20", home=home)
     assert result.status == 1
     assert result.err.count("error: ") == 1
@@ -255,7 +260,7 @@ async def test_a_server_that_is_down(home: Path) -> None:
 
 
 async def test_a_stream_that_breaks_off_is_asked_for_again(home: Path) -> None:
-    async with ModelServer(drops("So it"), says(ANSWER)) as server:
+    async with server_of(drops("So it"), says(ANSWER)) as server:
         result = await tir("solve", PROBLEM, *at(server), home=home)
     assert result.status == 0
     assert "broke off" in result.out
@@ -263,12 +268,12 @@ async def test_a_stream_that_breaks_off_is_asked_for_again(home: Path) -> None:
 
 
 async def test_a_burst_of_errors_is_survived(home: Path) -> None:
-    async with ModelServer(fails(503), fails(429), says(ANSWER)) as server:
+    async with server_of(fails(503), fails(429), says(ANSWER)) as server:
         assert (await tir("solve", PROBLEM, *at(server), home=home)).status == 0
 
 
 async def test_a_model_that_never_stops_is_stopped(home: Path) -> None:
-    async with ModelServer(never_stops()) as server:
+    async with server_of(never_stops()) as server:
         result = await tir("solve", PROBLEM, "--json", *at(server), home=home)
     assert result.status == 3
     trajectory = result.trajectory()
@@ -279,7 +284,7 @@ async def test_a_model_that_never_stops_is_stopped(home: Path) -> None:
 async def test_a_problem_too_long_for_the_model(home: Path, tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text("What is 1 + 1? " * 14_000)
-    async with ModelServer(fails(400, {"message": "too long", "code": "context_length_exceeded"})) as server:
+    async with server_of(fails(400, {"message": "too long", "code": "context_length_exceeded"})) as server:
         arguments = ["--max-total-tokens", "1000000"]
         result = await tir("solve", "--file", str(path), "--json", *arguments, *at(server), home=home)
     assert (result.status, result.trajectory().stop) == (3, StopReason.CONTEXT_FULL)
@@ -288,7 +293,7 @@ async def test_a_problem_too_long_for_the_model(home: Path, tmp_path: Path) -> N
 async def test_a_problem_longer_than_the_budget(home: Path, tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text("What is 1 + 1? " * 14_000)
-    async with ModelServer(says(ANSWER)) as server:
+    async with server_of(says(ANSWER)) as server:
         result = await tir("solve", "--file", str(path), "--json", *at(server), home=home)
     assert (result.status, result.trajectory().stop) == (3, StopReason.TOKEN_LIMIT)
 
@@ -304,7 +309,7 @@ async def wait_for(process: asyncio.subprocess.Process, text: str) -> None:
 
 async def test_ctrl_c_ends_the_cell_first_and_the_run_goes_on(home: Path) -> None:
     loop = "```python\nimport time\nprint('on')\ntime.sleep(100)\n```\n"
-    async with ModelServer(says(loop), says(ANSWER)) as server:
+    async with server_of(says(loop), says(ANSWER)) as server:
         process = await start("solve", PROBLEM, "--timeout", "60", *at(server), home=home)
         await wait_for(process, "time.sleep(100)")
         await asyncio.sleep(1.5)
@@ -316,7 +321,7 @@ async def test_ctrl_c_ends_the_cell_first_and_the_run_goes_on(home: Path) -> Non
 
 
 async def test_ctrl_c_without_a_cell_ends_the_run_and_saves_it(home: Path) -> None:
-    async with ModelServer(says(CODE), stalls()) as server:
+    async with server_of(says(CODE), stalls()) as server:
         process = await start("solve", PROBLEM, *at(server), home=home)
         await wait_for(process, "42\n")
         await asyncio.sleep(0.5)
@@ -330,7 +335,7 @@ async def test_ctrl_c_without_a_cell_ends_the_run_and_saves_it(home: Path) -> No
 
 
 async def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
-    async with ModelServer(says(CODE), says(ANSWER)) as server:
+    async with server_of(says(CODE), says(ANSWER)) as server:
         await tir("solve", PROBLEM, *at(server), home=home)
     process = await asyncio.create_subprocess_shell(
         f"{sys.executable} -m tir_agent show | head -n 1",
@@ -351,7 +356,7 @@ async def test_show_refuses_what_is_no_trajectory(home: Path) -> None:
 
 async def test_the_model_cannot_draw_on_the_terminal(home: Path) -> None:
     rude = "\x1b[2J\x1b]0;title\x07boo\x9b1m\n```python\nprint('\\x1b[31mred')\n```\n"
-    async with ModelServer(says(rude), says(ANSWER)) as server:
+    async with server_of(says(rude), says(ANSWER)) as server:
         result = await tir("solve", PROBLEM, *at(server), home=home)
     assert "\x1b" not in result.out
     assert "\x9b" not in result.out
@@ -392,7 +397,7 @@ async def test_doctor_says_what_the_server_can_do_and_asks_it_once(home: Path, t
 
 async def test_tokens_are_recorded_on_request(home: Path) -> None:
     token = chunk(ANSWER, "stop", token_ids=[7], logprobs={"content": [{"token": "x", "logprob": -0.5}]})
-    async with ModelServer(events(token)) as server:
+    async with server_of(events(token)) as server:
         more = ["--tokens", "--top-k", "-1", "--min-p", "0"]
         asked = await tir("solve", PROBLEM, "--json", *at(server), *more, home=home)
         await tir("solve", PROBLEM, "--json", *at(server), home=home)
@@ -406,7 +411,7 @@ async def test_tokens_are_recorded_on_request(home: Path) -> None:
 
 
 async def test_without_docker_and_bubblewrap_it_stops_with_a_sentence(home: Path, tmp_path: Path) -> None:
-    async with ModelServer(says(ANSWER)) as server:
+    async with server_of(says(ANSWER)) as server:
         arguments = ["--model", "m", "--base-url", server.url]
         result = await tir(
             "solve", PROBLEM, *arguments, home=home, DOCKER_HOST="unix:///none", PATH=str(tmp_path)
