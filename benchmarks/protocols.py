@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from conformance import PROBLEMS, PROFILES, ConformanceServer, solver
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -39,6 +38,8 @@ from tir_agent.problems import problem_from_text
 from tir_agent.prompts import Prompt, load_prompt
 from tir_agent.settings import Budget, KernelChoice, Limits, RunSettings, Sampling
 from tir_agent.trajectory import StopReason, Trajectory, Verdict
+
+from conformance import PROBLEMS, PROFILES, ConformanceServer, solver
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks" / "protocols.md"
 STYLES: Final = {

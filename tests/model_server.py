@@ -78,6 +78,22 @@ def _ending(finish: str | None, more: dict[str, object]) -> dict[str, object]:
     return {"choices": [{"index": 0, "delta": {}, "finish_reason": finish, **more}]}
 
 
+def text_chunk(text: str, finish: str | None = None, **more: object) -> dict[str, object]:
+    """One chunk of a raw completion; `more` goes into its choice."""
+    choice = {"index": 0, "text": text, "finish_reason": finish, "logprobs": None, **more}
+    return {"object": "text_completion", "choices": [choice]}
+
+
+def call_chunk(*pieces: dict[str, object]) -> dict[str, object]:
+    """One chunk with pieces of tool calls; `name` and `arguments` of a piece go into its function."""
+    calls = []
+    for piece in pieces:
+        function = {key: piece[key] for key in ("name", "arguments") if key in piece}
+        rest = {key: value for key, value in piece.items() if key not in function}
+        calls.append({"type": "function", **rest, "function": function})
+    return chunk(delta_tool_calls=calls)
+
+
 def counts(usage: object = USAGE) -> dict[str, object]:
     """The last chunk, with the token counts."""
     return {"object": "chat.completion.chunk", "choices": [], "usage": usage}
@@ -186,7 +202,8 @@ def refuses(name: str, **error: object) -> Act:
 
 
 class ModelServer:
-    """The server; `requests` holds the bodies of what it was asked, `headers` what came with them."""
+    """The server; `requests` holds the bodies of what it was asked, `headers` what came with them, and
+    `paths` where they went: `/chat/completions` or `/completions`."""
 
     def __init__(
         self,
@@ -199,6 +216,7 @@ class ModelServer:
         self.props = props
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.broken = 0
         """Requests whose client went away before they were answered."""
         self.asked = asyncio.Event()
@@ -258,10 +276,11 @@ class ModelServer:
                 await reply.status(404, {"detail": "Not Found"})
         elif path == "/props" and self.props is not None:
             await reply.status(200, self.props)
-        elif path == "/v1/chat/completions":
+        elif path in {"/v1/chat/completions", "/v1/completions"}:
             act = self.acts[min(len(self.requests), len(self.acts) - 1)]
             self.requests.append(body)
             self.headers.append(headers)
+            self.paths.append(path.removeprefix("/v1"))
             self.asked.set()
             watch = asyncio.ensure_future(reader.read())
             work = asyncio.ensure_future(act(reply))

@@ -16,7 +16,7 @@ import pytest
 from tir_agent.store import load
 from tir_agent.trajectory import FinishReason, StopReason, Trajectory, Verdict
 
-from model_server import ModelServer, drops, fails, never_stops, page, says, stalls
+from model_server import ModelServer, chunk, drops, events, fails, never_stops, page, says, stalls
 
 CODE = "I compute.\n```python\nprint(6 * 7)\n```\n"
 ANSWER = "So it is \\boxed{42}."
@@ -366,6 +366,43 @@ async def test_doctor_names_what_is_wrong(home: Path) -> None:
     assert "✗ Docker engine: No Docker engine answers" in result.out
     assert "✗ server: " in result.out
     assert "Not ready" in result.out
+
+
+async def test_doctor_says_what_the_server_can_do_and_asks_it_once(home: Path, tmp_path: Path) -> None:
+    # Kernels are not what this is about, and looking at them takes seconds.
+    async with ModelServer(says("1 2 3")) as server:
+        first = await tir(
+            "doctor", *at(server)[:4], home=home, DOCKER_HOST="unix:///none", PATH=str(tmp_path)
+        )
+        asked = len(server.requests)
+        again = await tir(
+            "doctor", *at(server)[:4], home=home, DOCKER_HOST="unix:///none", PATH=str(tmp_path)
+        )
+        assert len(server.requests) == asked + 1
+        await tir(
+            "doctor", *at(server)[:4], "--probe", home=home, DOCKER_HOST="unix:///none", PATH=str(tmp_path)
+        )
+        assert len(server.requests) > asked + 5
+    for words in ("+ chat", "- raw completions", "- tool calls", "- seeds", "limit: max_tokens"):
+        assert words in first.out
+        assert words in again.out
+    (kept,) = (home / "cache" / "capabilities").iterdir()
+    assert kept.suffix == ".json"
+
+
+async def test_tokens_are_recorded_on_request(home: Path) -> None:
+    token = chunk(ANSWER, "stop", token_ids=[7], logprobs={"content": [{"token": "x", "logprob": -0.5}]})
+    async with ModelServer(events(token)) as server:
+        more = ["--tokens", "--top-k", "-1", "--min-p", "0"]
+        asked = await tir("solve", PROBLEM, "--json", *at(server), *more, home=home)
+        await tir("solve", PROBLEM, "--json", *at(server), home=home)
+    completion = asked.trajectory().turns[0].completion
+    assert (completion.token_ids, completion.logprobs) == ((7,), (-0.5,))
+    assert asked.trajectory().settings.tokens
+    assert asked.trajectory().settings.sampling.top_k == -1
+    assert server.requests[0]["logprobs"] is True
+    assert (server.requests[0]["top_k"], server.requests[0]["min_p"]) == (-1, 0)
+    assert "logprobs" not in server.requests[1]
 
 
 async def test_without_docker_and_bubblewrap_it_stops_with_a_sentence(home: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tir_agent.errors import ContextOverflow, ModelRejected, ModelUnavailable, UsageError
+from tir_agent.messages import Tool, ToolCall
 from tir_agent.models.checks import CheckName, check_model
 from tir_agent.models.choice import open_model
 from tir_agent.models.embedded import EmbeddedModel
@@ -118,6 +120,90 @@ async def test_it_wants_the_key_that_only_its_owner_has(model: EmbeddedModel) ->
     with pytest.raises(ModelRejected, match="key"):
         await stranger.complete(says("Hello"), Sampling(), timeout=SECONDS)
     await stranger.close()
+
+
+# What llama.cpp can do
+
+
+async def test_raw_text_is_completed_with_no_template_around_it(model: EmbeddedModel) -> None:
+    raw = (Message.of(Role.RAW, ("The capital of France is", Origin.PROMPT)),)
+    reply = await model.complete(raw, Sampling(max_tokens=4), stop=["\n"], timeout=SECONDS)
+    assert reply.text.startswith(" Paris")
+    assert reply.prompt_tokens == 5
+
+
+async def test_a_message_is_continued_within_a_word(model: EmbeddedModel) -> None:
+    begun = Message.of(Role.ASSISTANT, ("The capital of France is Par", Origin.MODEL))
+    messages = (*says("What is the capital of France?"), begun)
+    reply = await model.complete(messages, Sampling(max_tokens=4), timeout=SECONDS)
+    assert reply.text.startswith("is")
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.RAW])
+async def test_ids_and_logprobs_of_every_token(model: EmbeddedModel, role: Role) -> None:
+    asked = (Message.of(role, ("Count: one, two, three,", Origin.PROBLEM)),)
+    model._client._tokens = True
+    reply = await model.complete(asked, Sampling(max_tokens=6), timeout=SECONDS)
+    assert reply.token_ids is not None
+    assert reply.logprobs is not None
+    assert len(reply.token_ids) == len(reply.logprobs) == reply.completion_tokens == 6
+    assert all(logprob <= 0 for logprob in reply.logprobs)
+
+
+async def test_sampling_is_what_was_asked_for_and_nothing_more(model: EmbeddedModel) -> None:
+    """llama.cpp's own top_k of 40 and min_p of 0.05 would bar nearly all of these tokens."""
+    hot = Sampling(temperature=2.0, seed=1, max_tokens=24)
+    model._client._tokens = True
+    free = await model.complete(says("Count to ten."), hot, timeout=SECONDS)
+    narrow = hot.model_copy(update={"top_k": 40, "min_p": 0.05})
+    barred = await model.complete(says("Count to ten."), narrow, timeout=SECONDS)
+    assert free.logprobs is not None
+    assert barred.logprobs is not None
+    assert min(free.logprobs) < min(barred.logprobs)
+    assert free.text != barred.text
+
+
+async def test_what_is_known_of_the_installed_model_is_what_a_probe_finds(model: EmbeddedModel) -> None:
+    findings = await model._client.findings()
+    assert findings.capabilities == await model.capabilities()
+    assert not findings.passing
+
+
+async def test_a_model_with_a_template_for_tools_calls_them() -> None:
+    """The small model copies the pattern; that llama.cpp reads the call is what is tested."""
+    template = Path(__file__).with_name("tool_template.jinja").read_text()
+    tool = Tool(
+        name="add",
+        description="Adds two numbers.",
+        parameters={"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}},
+    )
+
+    def called(a: int, b: int) -> Message:
+        call = ToolCall(id=f"call_{a}", name="add", arguments=f'{{"a": {a}, "b": {b}}}')
+        return Message.of(Role.ASSISTANT, tool_calls=(call,))
+
+    examples = [
+        says("1 + 4")[0],
+        called(1, 4),
+        says("6 + 1")[0],
+        called(6, 1),
+        says("7 + 2")[0],
+        called(7, 2),
+    ]
+    model = await EmbeddedModel.open(context=1024, template=template)
+    try:
+        sampling = Sampling(max_tokens=64)
+        asked = (*examples, *says("2 + 3"))
+        reply = await model.complete(asked, sampling, tools=(tool,), timeout=SECONDS)
+    finally:
+        await model.close()
+    (call,) = reply.tool_calls
+    assert (call.name, json.loads(call.arguments)) == ("add", {"a": 2, "b": 3})
+    assert call.id not in {"call_1", "call_6", "call_7", ""}
+    assert (reply.text, reply.finish_reason) == ("", FinishReason.STOP)
+
+
+# Its process
 
 
 async def test_it_is_gone_after_close(model: EmbeddedModel) -> None:

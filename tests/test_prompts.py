@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from tir_agent.errors import PromptError
+from tir_agent.kernel.base import Sandbox
 from tir_agent.messages import Origin, Role
 from tir_agent.problems import problem_from_text
 from tir_agent.prompts import load_prompt, prompt_names
-from tir_agent.protocols import protocol_for
-from tir_agent.settings import Fences
+from tir_agent.protocols import FencesProtocol, protocol_for
+from tir_agent.settings import ConversationForm, Fences
 from tir_agent.trajectory import Completion, FinishReason
 
 PROBLEM = problem_from_text("What is {x} in \\boxed{}?")
@@ -23,35 +24,73 @@ def write(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
-def test_the_four_prompts_ship() -> None:
-    assert {"tir", "tir_fewshot", "tir_zh", "cot"} <= set(prompt_names())
+def as_reply(text: str) -> Completion:
+    return Completion(
+        text=text, finish_reason=FinishReason.STOP, prompt_tokens=0, completion_tokens=0, duration=0.0
+    )
 
 
-@pytest.mark.parametrize("name", ["tir", "tir_fewshot", "tir_zh", "cot"])
+EXEMPLARS = ["base_fewshot", "tir_fewshot"]
+
+
+@pytest.mark.parametrize("name", prompt_names())
 def test_a_shipped_prompt_asks_the_problem_as_it_is(name: str) -> None:
     prompt = load_prompt(name)
     last = prompt.opening(PROBLEM)[-1]
-    assert last.role is Role.USER
+    assert last.role is (Role.RAW if prompt.conversation is ConversationForm.COMPLETION else Role.USER)
     written = [last.content[span.start : span.end] for span in last.spans if span.origin is Origin.PROBLEM]
     assert written == [PROBLEM.text]
     assert len(prompt.sha256) == 64
 
 
-@pytest.mark.parametrize("name", ["tir", "tir_fewshot", "tir_zh"])
+@pytest.mark.parametrize("name", EXEMPLARS)
 def test_exemplars_are_read_by_the_prompts_own_protocol(name: str) -> None:
     prompt = load_prompt(name)
+    assert prompt.exemplars
     for exemplar in prompt.exemplars:
         for turn in exemplar.turns:
-            completion = Completion(
-                text=turn.reply,
-                finish_reason=FinishReason.STOP,
-                prompt_tokens=0,
-                completion_tokens=0,
-                duration=0,
-            )
-            action = protocol_for(prompt.protocol).parse(completion)
+            action = protocol_for(prompt.protocol).parse(as_reply(turn.reply))
             assert action.kept == len(turn.reply)
             assert bool(action.blocks) == (turn.output is not None)
+
+
+@pytest.mark.parametrize("name", EXEMPLARS)
+async def test_the_programs_of_exemplars_print_what_is_said_there(name: str, local_sandbox: Sandbox) -> None:
+    prompt = load_prompt(name)
+    for exemplar in prompt.exemplars:
+        session = await local_sandbox.session()
+        try:
+            for turn in exemplar.turns[:-1]:
+                (program,) = FencesProtocol(Fences()).parse(as_reply(turn.reply)).blocks
+                execution = await session.execute(program.code, timeout=30)
+                printed = execution.stdout.strip()
+                if execution.error is not None:
+                    printed = f"{execution.error.name}: {execution.error.message}"
+                assert printed == turn.output
+        finally:
+            await session.close()
+
+
+def exemplar_file(tmp_path: Path, form: str) -> str:
+    return write(
+        tmp_path,
+        f"description: d\nconversation: {form}\nsystem: 'S. '\nuser: 'Q {{problem}} A '\nexemplar_end: ';'\n"
+        "exemplars: [{problem: p, turns: [{reply: r, output: o}, {reply: t}]}]\n"
+        "feedback: {observation: '[{output}]'}\n",
+    )
+
+
+def test_a_raw_text_runs_everything_together(tmp_path: Path) -> None:
+    (message,) = load_prompt(exemplar_file(tmp_path, "completion")).opening(PROBLEM)
+    assert message.content == f"S. Q p A r[o]t;Q {PROBLEM.text} A "
+    assert {span.origin for span in message.spans} == {Origin.PROMPT, Origin.PROBLEM}
+
+
+def test_exemplars_have_the_form_of_the_conversation(tmp_path: Path) -> None:
+    chat = load_prompt(exemplar_file(tmp_path, "messages")).opening(PROBLEM)
+    assert [message.content for message in chat][:5] == ["S. ", "Q p A ", "r", "[o]", "t"]
+    prefilled = load_prompt(exemplar_file(tmp_path, "prefill")).opening(PROBLEM)
+    assert [message.content for message in prefilled][:3] == ["S. ", "Q p A ", "r[o]t"]
 
 
 def test_no_exemplar_counts_as_the_models_own_words() -> None:
@@ -78,17 +117,20 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("description: [", r"mine\.yaml:\d+:\d+: "),
         ("just text", "must be a YAML mapping"),
         ("description: d\nsytem: x\n", "sytem: "),
-        ("description: d\nuser: no place for it\n", r"user must contain \{problem\}"),
-        ("description: d\nuser: '{problem} {gold}'\n", r"user uses \{gold\}"),
+        ("description: d\nuser: no place for it\n", r"mine\.yaml:2:1: user: must contain \{problem\}"),
+        ("description: d\nuser: '{problem} {gold}'\n", r"user: uses \{gold\}"),
         ("description: d\nuser: '{problem} {'\n", "user: "),
-        ("description: d\nfeedback: {observation: nothing}\n", r"observation must contain \{output\}"),
-        ("description: d\nfeedback: {last_turn: '{why}'}\n", r"last_turn uses \{why\}"),
+        (
+            "description: d\nfeedback: {observation: nothing}\n",
+            r"feedback.observation: must contain \{output\}",
+        ),
+        ("description: d\nfeedback: {last_turn: '{why}'}\n", r"2:12: feedback.last_turn: uses \{why\}"),
         ("description: d\nstop: [a, b, c, d, e]\n", "stop: "),
         ("description: d\nstop: ['']\n", "empty string"),
         ("description: d\nprotocol: {kind: smoke}\n", "protocol"),
         ("description: d\nexemplars: [{problem: p, turns: [{reply: r, output: o}]}]\n", "last turn"),
         ("description: d\nexemplars: [{problem: p, turns: [{reply: r}, {reply: r}]}]\n", "needs an output"),
-        ("name: n\ndescription: d\n", "name is made from the file"),
+        ("name: n\ndescription: d\n", "name: is made from the file"),
         ("user: '{problem}'\n", "description: "),
     ],
 )

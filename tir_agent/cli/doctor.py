@@ -10,11 +10,14 @@ from rich.console import Console
 from rich.text import Text
 
 from tir_agent.checks import Check
-from tir_agent.cli.places import api_key, base_url
+from tir_agent.cli.capabilities import capability_lines
+from tir_agent.cli.places import api_key, base_url, cache_dir
 from tir_agent.cli.terminal import EXIT_MACHINERY
 from tir_agent.console import printable
+from tir_agent.errors import TirError
 from tir_agent.kernel.checks import check_kernels
-from tir_agent.models.checks import check_model
+from tir_agent.models.cache import CapabilityCache
+from tir_agent.models.checks import check_model, examine_model
 from tir_agent.models.choice import EMBEDDED, is_embedded
 from tir_agent.settings import KernelChoice
 
@@ -31,6 +34,9 @@ def doctor(
     api_key_env: Annotated[
         str | None, typer.Option(help="Environment variable with the key [default: OPENAI_API_KEY].")
     ] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Ask the server what it can do, although that is known.")
+    ] = False,
 ) -> None:
     """Check the sandbox and the model, and say how to mend what does not work.
 
@@ -38,11 +44,13 @@ def doctor(
     """
     key = None if is_embedded(model) else api_key(api_key_env)
     url = None if is_embedded(model) else base_url(base_url_option)
-    if not asyncio.run(_check(Console(soft_wrap=True), model, url, key)):
+    if not asyncio.run(_check(Console(soft_wrap=True), model, url, key, probe=probe)):
         raise typer.Exit(EXIT_MACHINERY)
 
 
-async def _check(console: Console, model: str, url: str | None, key: str | None) -> bool:
+async def _check(
+    console: Console, model: str, url: str | None, key: str | None, *, probe: bool = False
+) -> bool:
     working: dict[KernelChoice, bool] = {}
     async for kind, check in check_kernels():
         if kind not in working:
@@ -53,6 +61,8 @@ async def _check(console: Console, model: str, url: str | None, key: str | None)
     checks = await check_model(model, base_url=url, api_key=key)
     for check in checks:
         _print(console, check)
+    if checks[-1].passed:
+        await _examine(console, model, url, key, probe=probe)
     kernels = [kind for kind, works in working.items() if works]
     console.print()
     if kernels and checks[-1].passed:
@@ -60,6 +70,18 @@ async def _check(console: Console, model: str, url: str | None, key: str | None)
         return True
     console.print(Text("Not ready: mend what is marked above", style="bold red"))
     return False
+
+
+async def _examine(console: Console, model: str, url: str | None, key: str | None, *, probe: bool) -> None:
+    """Say what the server can do; where it cannot be asked, why."""
+    cache = CapabilityCache(cache_dir() / "capabilities")
+    try:
+        findings = await examine_model(model, base_url=url, api_key=key, cache=cache, refresh=probe)
+    except TirError as error:
+        console.print(Text(f"  ? what it can do: {printable(error.message)}", style="yellow"), soft_wrap=True)
+        return
+    for line in capability_lines(findings):
+        console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
 
 
 def _print(console: Console, check: Check) -> None:

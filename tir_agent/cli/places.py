@@ -9,7 +9,7 @@ import platformdirs
 
 from tir_agent.errors import TrajectoryError, UsageError
 
-__all__ = ["api_key", "base_url", "newest_trajectory", "trajectories_dir"]
+__all__ = ["api_key", "base_url", "cache_dir", "newest_trajectory", "trajectories_dir"]
 
 _APP = "tir-agent"
 
@@ -19,6 +19,12 @@ def trajectories_dir() -> Path:
     home = os.environ.get("TIR_HOME")
     root = Path(home) if home else Path(platformdirs.user_state_dir(_APP))
     return root / "trajectories"
+
+
+def cache_dir() -> Path:
+    """Where is kept what can be found out again: $TIR_HOME, else the user's folder for caches."""
+    home = os.environ.get("TIR_HOME")
+    return Path(home) / "cache" if home else Path(platformdirs.user_cache_dir(_APP))
 
 
 def newest_trajectory() -> Path:

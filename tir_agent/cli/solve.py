@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tir_agent.agent import Agent
 from tir_agent.cli.interrupts import interruptible
-from tir_agent.cli.places import api_key, base_url, trajectories_dir
+from tir_agent.cli.places import api_key, base_url, cache_dir, trajectories_dir
 from tir_agent.cli.terminal import EXIT_INTERRUPTED, EXIT_MACHINERY, EXIT_NO_ANSWER, Progress, fail, say
 from tir_agent.console import RunView, summary
 from tir_agent.costs import PriceTable
@@ -22,6 +22,7 @@ from tir_agent.errors import StorageError, TirError, UsageError
 from tir_agent.kernel.base import Sandbox
 from tir_agent.kernel.choice import open_sandbox
 from tir_agent.models.base import Model
+from tir_agent.models.cache import CapabilityCache
 from tir_agent.models.choice import EMBEDDED, is_embedded, open_model
 from tir_agent.problems import problem_from_bytes, problem_from_file, problem_from_text
 from tir_agent.prompts import Prompt, load_prompt
@@ -68,6 +69,19 @@ def solve(
     top_p: Annotated[float, typer.Option(min=0.001, max=1)] = Sampling().top_p,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens in one reply.")] = Sampling().max_tokens,
     seed: Annotated[int | None, typer.Option(help="Seed for sampling.")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(min=-1, help="Draw among the likeliest K; -1: all [default: the server's].")
+    ] = None,
+    min_p: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Leave out tokens below this part of the likeliest's chance."),
+    ] = None,
+    tokens: Annotated[
+        bool,
+        typer.Option(
+            "--tokens/--no-tokens", help="Record token ids and logprobs where the server gives them."
+        ),
+    ] = False,
     max_turns: Annotated[int, typer.Option(min=1, help="Replies of the model.")] = Budget().max_turns,
     max_total_tokens: Annotated[
         int, typer.Option(min=1, help="Length of the whole conversation in tokens.")
@@ -109,10 +123,18 @@ def solve(
     settings = RunSettings(
         model=model,
         base_url=None if is_embedded(model) else base_url(base_url_option),
+        tokens=tokens,
         kernel=kernel,
         isolation=isolation,
         runtime=runtime,
-        sampling=Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed),
+        sampling=Sampling(
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            seed=seed,
+            top_k=top_k,
+            min_p=min_p,
+        ),
         budget=Budget(max_turns=max_turns, max_total_tokens=max_total_tokens, max_seconds=max_seconds),
         limits=Limits(cell_seconds=timeout),
         stages=Stages(
@@ -228,7 +250,13 @@ async def _open(job: _Job, stack: AsyncExitStack, notes: list[str]) -> tuple[Mod
         say(text, "yellow")
 
     async def start_model() -> Model:
-        model = await open_model(job.settings.model, base_url=job.settings.base_url, api_key=job.key)
+        model = await open_model(
+            job.settings.model,
+            base_url=job.settings.base_url,
+            api_key=job.key,
+            tokens=job.settings.tokens,
+            cache=CapabilityCache(cache_dir() / "capabilities"),
+        )
         stack.push_async_callback(model.close)
         return model
 

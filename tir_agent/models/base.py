@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tir_agent.messages import Tool
 from tir_agent.models.capabilities import Capabilities
 from tir_agent.settings import Sampling
 from tir_agent.trajectory import Completion, Message
 
-__all__ = ["Listener", "Model"]
+__all__ = ["CallListener", "Listener", "Model"]
 
 
 class Listener(Protocol):
@@ -21,6 +21,14 @@ class Listener(Protocol):
 
     def restart(self, reason: str) -> None:
         """The attempt failed and a new one begins: what `text` brought so far is void."""
+
+
+@runtime_checkable
+class CallListener(Protocol):
+    """A listener that also hears the calls of functions while they are being written."""
+
+    def call(self, name: str, piece: str) -> None:
+        """The next piece of the arguments of a call of `name`, which are JSON; `restart` voids them too."""
 
 
 class Model(Protocol):

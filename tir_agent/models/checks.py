@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
 from tir_agent.checks import Check
 from tir_agent.errors import ModelError, ModelRejected, ModelUnavailable, TirError, UsageError
 from tir_agent.models.base import Model
+from tir_agent.models.cache import CapabilityCache
+from tir_agent.models.capabilities import Findings
 from tir_agent.models.choice import embedded_path, is_embedded, open_model
 from tir_agent.settings import Sampling
 from tir_agent.trajectory import Message, Origin, Role
 
-__all__ = ["CheckName", "check_model"]
+__all__ = ["CheckName", "check_model", "examine_model"]
 
 
 class CheckName(StrEnum):
@@ -44,6 +47,36 @@ async def check_model(
     if is_embedded(name):
         return await _check_embedded(name, timeout)
     return await _check_server(name, base_url, api_key, timeout)
+
+
+async def examine_model(
+    name: str,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    cache: CapabilityCache | None = None,
+    refresh: bool = False,
+) -> Findings:
+    """Find out what the server of a model can do; `refresh` asks it although the answer is remembered.
+
+    Raises:
+        UsageError: the name, the address or the key is malformed.
+        ModelError: the server cannot be asked.
+    """
+    if is_embedded(name):
+        embedded = await open_model(name)
+        try:
+            capabilities = await embedded.capabilities()
+        finally:
+            await embedded.close()
+        return Findings(capabilities=capabilities, asked=datetime.now(UTC))
+    from tir_agent.models.openai import OpenAIModel
+
+    model = OpenAIModel(name, base_url=base_url, api_key=api_key, cache=cache)
+    try:
+        return await model.findings(refresh=refresh)
+    finally:
+        await model.close()
 
 
 async def _check_embedded(name: str, timeout: float) -> tuple[Check, ...]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from tir_agent.errors import UsageError
 from tir_agent.models.base import Model
+from tir_agent.models.cache import CapabilityCache
 from tir_agent.models.limiter import RateLimiter
 
 __all__ = ["EMBEDDED", "embedded_path", "is_embedded", "open_model"]
@@ -32,12 +33,15 @@ async def open_model(
     base_url: str | None = None,
     api_key: str | None = None,
     limiter: RateLimiter | None = None,
+    tokens: bool = False,
+    cache: CapabilityCache | None = None,
 ) -> Model:
     """Open a model; whoever opened it closes it.
 
     `embedded` is the installed small model, `embedded:FILE` or a path that ends in `.gguf` a file for
     llama.cpp, and any other name is asked for at `base_url` (None: OpenAI). `limiter` is shared by all
-    models of one server; the embedded model, whose server is its own, has none.
+    models of one server; the embedded model, whose server is its own, has none. `tokens` asks for token
+    ids and logprobs; `cache` keeps what a server was found to do.
 
     Raises:
         UsageError: the name is empty, the file is not a model, or the address or key is malformed.
@@ -48,7 +52,7 @@ async def open_model(
     if is_embedded(name):
         from tir_agent.models.embedded import EmbeddedModel
 
-        return await EmbeddedModel.open(embedded_path(name), name=name)
+        return await EmbeddedModel.open(embedded_path(name), name=name, tokens=tokens)
     from tir_agent.models.openai import OpenAIModel
 
-    return OpenAIModel(name, base_url=base_url, api_key=api_key, limiter=limiter)
+    return OpenAIModel(name, base_url=base_url, api_key=api_key, limiter=limiter, tokens=tokens, cache=cache)

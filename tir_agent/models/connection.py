@@ -13,7 +13,8 @@ from tir_agent.models import faults
 from tir_agent.models.clients import Clients
 from tir_agent.models.events import decoded, read_events
 from tir_agent.models.faults import Passing
-from tir_agent.models.wire import Chunk, ErrorBody, ModelCard, ModelList, Props
+from tir_agent.models.requests import Endpoint
+from tir_agent.models.wire import Chunk, ErrorBody, ModelCard, ModelList, Props, RunningModels
 
 if TYPE_CHECKING:
     import openai
@@ -40,8 +41,10 @@ class Connection:
         self._has_answered = False
 
     @asynccontextmanager
-    async def stream(self, body: Mapping[str, object]) -> AsyncIterator[AsyncIterator[Chunk]]:
-        """Post `body` to `/chat/completions`; the chunks of the answer, closed at the end.
+    async def stream(
+        self, endpoint: Endpoint, body: Mapping[str, object]
+    ) -> AsyncIterator[AsyncIterator[Chunk]]:
+        """Post `body` to `endpoint`; the chunks of the answer, closed at the end.
 
         Raises:
             openai.OpenAIError, httpx2.TransportError: see `explain`.
@@ -50,20 +53,18 @@ class Connection:
 
         async with self._clients.for_stream() as client:
             stream = await client.post(
-                "/chat/completions",
-                cast_to=object,
-                body=body,
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
+                endpoint.value, cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
             )
             self._has_answered = True
             try:
-                async with aclosing(self._chunks(stream)) as chunks:
+                async with aclosing(self._chunks(endpoint, stream)) as chunks:
                     yield chunks
             finally:
                 await stream.close()
 
-    async def _chunks(self, stream: openai.AsyncStream[object]) -> AsyncGenerator[Chunk, None]:
+    async def _chunks(
+        self, endpoint: Endpoint, stream: openai.AsyncStream[object]
+    ) -> AsyncGenerator[Chunk, None]:
         count = 0
         async with aclosing(read_events(stream.response)) as events:
             async for event in events:
@@ -76,11 +77,11 @@ class Connection:
         kind = stream.response.headers.get("content-type", "text/event-stream").split(";")[0]
         if not count and kind != "text/event-stream":
             raise ModelRejected(
-                f"{self.url}/chat/completions answered with {kind} rather than with a stream",
+                f"{self.url}{endpoint} answered with {kind} rather than with a stream",
                 hint="Is --base-url right? Most servers' addresses end in /v1",
             )
 
-    async def explain(self, error: Exception) -> Exception:
+    async def explain(self, error: Exception, endpoint: Endpoint = Endpoint.CHAT) -> Exception:
         """What to raise for an exception that `stream` let through."""
         import httpx2
         import openai
@@ -88,7 +89,7 @@ class Connection:
         if isinstance(error, openai.APIStatusError):
             self._has_answered = True
             if error.status_code == 404:
-                return await self._not_found(ErrorBody.of(error.body))
+                return await self._not_found(endpoint, ErrorBody.of(error.body))
             return faults.refused(error, model=self._model, url=self.url, has_key=self._key is not None)
         if isinstance(error, (openai.APIConnectionError, httpx2.TransportError)):
             cause = error.__cause__ or error
@@ -123,15 +124,29 @@ class Connection:
         Raises:
             ModelError: as for `models`.
         """
-        root = urlsplit(self.url)._replace(path="/props", query="", fragment="").geturl()
         try:
-            return Props.model_validate(await self._get(root, timeout))
+            return Props.model_validate(await self._get(self._beside("/props"), timeout))
         except ValueError:
             return Props()
+
+    async def running(self, timeout: float) -> RunningModels:
+        """What Ollama holds in memory, which is outside `/v1`.
+
+        Raises:
+            ModelError: as for `models`.
+        """
+        try:
+            return RunningModels.model_validate(await self._get(self._beside("/api/ps"), timeout))
+        except ValueError:
+            return RunningModels()
 
     async def close(self) -> None:
         """Close its connections. Idempotent."""
         await self._clients.close()
+
+    def _beside(self, path: str) -> str:
+        """An address outside `/v1`."""
+        return urlsplit(self.url)._replace(path=path, query="", fragment="").geturl()
 
     async def _get(self, path: str, timeout: float) -> object:
         client = await self._clients.any()
@@ -156,7 +171,7 @@ class Connection:
         except ValueError:
             return None
 
-    async def _not_found(self, body: ErrorBody) -> ModelError:
+    async def _not_found(self, endpoint: Endpoint, body: ErrorBody) -> ModelError:
         try:
             names = [card.id for card in await self.models(timeout=5.0)]
         except ModelError:
@@ -168,7 +183,7 @@ class Connection:
                 hint=f"It offers: {', '.join(names[:_LISTED])}{more}",
             )
         return ModelRejected(
-            f"The model server at {self.url} does not know /chat/completions or the model {self._model!r}"
+            f"The model server at {self.url} does not know {endpoint} or the model {self._model!r}"
             + (f": {body.words}" if body.words else ""),
             hint="Check the model's name and --base-url: most servers' addresses end in /v1",
         )

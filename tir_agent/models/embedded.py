@@ -23,7 +23,7 @@ import tir_agent
 from tir_agent.errors import ModelUnavailable
 from tir_agent.messages import Tool
 from tir_agent.models.base import Listener
-from tir_agent.models.capabilities import Capabilities
+from tir_agent.models.capabilities import Capabilities, Prefill
 from tir_agent.models.gguf import checked_gguf, installed_gguf, require_llamacpp
 from tir_agent.models.llamacpp_server import ServerReady, ServerSpec
 from tir_agent.models.openai import OpenAIModel, Patience
@@ -36,6 +36,16 @@ _PROGRAM: Final = "tir_agent.models.llamacpp_server"
 _LOG_TAIL: Final = 2000
 """Bytes of the server's log that an error message may quote from."""
 _KILL_SECONDS: Final = 5.0
+_INSTALLED: Final = Capabilities(
+    completions=True,
+    prefill=Prefill.BY_ITSELF,
+    seed=True,
+    logprobs=True,
+    token_ids=True,
+    stream_usage=True,
+)
+"""Of the installed small model, so that no run of the demonstration waits for a probe. A test compares it
+with what the probe finds."""
 _CPU_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 """Microseconds of CPU time in a period and the period, or "max" and the period."""
 
@@ -43,10 +53,14 @@ _CPU_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 class EmbeddedModel:
     """A GGUF file behind a llama.cpp server of its own. Made by `open`; `close` ends the server."""
 
-    def __init__(self, name: str, path: Path, context: int, server: _Server, client: OpenAIModel) -> None:
+    def __init__(
+        self, name: str, spec: ServerSpec, server: _Server, client: OpenAIModel, *, installed: bool
+    ) -> None:
         self._name = name
-        self._path = path
-        self._context = context
+        self._path = Path(spec.path)
+        self._installed = installed
+        self._slots = spec.slots
+        self._context = spec.context // spec.slots
         self._server = server
         self._client = client
 
@@ -60,6 +74,8 @@ class EmbeddedModel:
         slots: int = 1,
         threads: int | None = None,
         start_timeout: float = 120.0,
+        template: str | None = None,
+        tokens: bool = False,
         patience: Patience | None = None,
     ) -> Self:
         """Start the server and wait until it answers, at most `start_timeout` seconds.
@@ -68,12 +84,15 @@ class EmbeddedModel:
         at the same time, more wait; each has `context // slots` tokens for its prompt and reply.
         `threads` defaults to one less than there are CPUs: llama.cpp's threads wait for one another in a
         loop, so that one thread too many makes it several times slower as soon as cells run beside it.
+        `template` is a chat template (Jinja) in the place of the file's own: most of the small models have
+        none for tools. `tokens` asks for token ids and logprobs.
 
         Raises:
             UsageError: `path` is not a GGUF file.
             ModelUnavailable: llama.cpp or the model is not installed, or the server does not start.
         """
         require_llamacpp()
+        installed = path is None and template is None
         path = checked_gguf(path or installed_gguf())
         spec = ServerSpec(
             path=str(path),
@@ -81,6 +100,7 @@ class EmbeddedModel:
             context=context,
             slots=slots,
             threads=threads or max(1, _cpus() - 1),
+            template=template,
             key=secrets.token_urlsafe(),
             parent=os.getpid(),
         )
@@ -90,8 +110,10 @@ class EmbeddedModel:
         except BaseException:
             server.stop()
             raise
-        client = OpenAIModel(path.stem, base_url=f"{url}/v1", api_key=spec.key, patience=patience)
-        return cls(name, path, context // slots, server, client)
+        client = OpenAIModel(
+            path.stem, base_url=f"{url}/v1", api_key=spec.key, tokens=tokens, patience=patience
+        )
+        return cls(name, spec, server, client, installed=installed)
 
     @property
     def name(self) -> str:
@@ -129,7 +151,9 @@ class EmbeddedModel:
             raise
 
     async def capabilities(self) -> Capabilities:
-        """What llama.cpp can do with this model."""
+        """What llama.cpp can do with this model: known of the installed one, found out of others."""
+        if self._installed:
+            return _INSTALLED.model_copy(update={"n": self._slots > 1, "context_tokens": self._context})
         return await self._client.capabilities()
 
     async def describe(self) -> str:

@@ -41,6 +41,8 @@ class ServerSpec(BaseModel):
     slots: int
     """Requests that are answered at the same time."""
     threads: int
+    template: str | None = None
+    """Chat template (Jinja) in the place of the file's own."""
     key: str
     """Wanted of every client, for other users of this machine can reach the port too."""
     parent: int
@@ -89,6 +91,8 @@ def _serve(spec: ServerSpec) -> xllamacpp.Server:
     params.n_parallel = spec.slots
     params.cpuparams.n_threads = spec.threads
     params.cpuparams_batch.n_threads = spec.threads
+    if spec.template is not None:
+        params.chat_template = spec.template
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [spec.key]
@@ -98,6 +102,9 @@ def _serve(spec: ServerSpec) -> xllamacpp.Server:
     params.offline = True
     params.endpoint_slots = False
     params.cache_ram_mib = _CACHE_MIB
+    # A request that does not say otherwise is sampled as it asks for, and from all tokens.
+    params.sampling.top_k = 0
+    params.sampling.min_p = 0.0
     # Both only cost time here: a warm-up and a search for settings that fit the memory.
     params.warmup = False
     params.fit_params = False

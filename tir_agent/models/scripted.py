@@ -9,8 +9,8 @@ from tir_agent.errors import ModelUnavailable
 from tir_agent.messages import Tool
 from tir_agent.models.base import Listener
 from tir_agent.models.capabilities import Capabilities, Prefill
+from tir_agent.models.estimate import CHARS_PER_TOKEN, estimate_tokens
 from tir_agent.models.stops import StopFilter
-from tir_agent.models.stream import CHARS_PER_TOKEN, estimate_tokens
 from tir_agent.settings import Sampling
 from tir_agent.trajectory import Completion, FinishReason, Message
 

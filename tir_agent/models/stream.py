@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from tir_agent.models.base import Listener
+from tir_agent.models.base import CallListener
+from tir_agent.models.calls import CallCollector
+from tir_agent.models.echo import EchoFilter
+from tir_agent.models.estimate import estimate_tokens
+from tir_agent.models.requests import Request
 from tir_agent.models.stops import StopFilter
-from tir_agent.models.wire import Choice, Chunk, TokenCounts
-from tir_agent.trajectory import Completion, FinishReason, Message
+from tir_agent.models.wire import CallDelta, Choice, Chunk, TokenCounts
+from tir_agent.trajectory import Completion, FinishReason
 
-__all__ = ["Reply", "estimate_tokens"]
+__all__ = ["Reply"]
 
-CHARS_PER_TOKEN: Final = 3
-"""For estimates: English prose has about four, code and mathematics fewer."""
 MOST_CHARS_PER_TOKEN: Final = 16
 MOST_CHARS_EXTRA: Final = 256
 
@@ -24,22 +25,22 @@ _FINISH = {
 }
 
 
-def estimate_tokens(text: str) -> int:
-    """About as many tokens as `text` has, for servers that do not count them."""
-    return -(-len(text) // CHARS_PER_TOKEN)
-
-
 class Reply:
     """What has come of a reply so far.
 
     A server that ignores `max_tokens` is cut at 16 characters for each of them plus 256: text has
     three to five a token, and only runs of spaces or rules have tokens that are longer than 16.
+    Thinking and the arguments of calls count too.
     """
 
-    def __init__(self, stops: Sequence[str], max_tokens: int, listener: Listener | None) -> None:
-        self._filter = StopFilter(stops)
-        self._listener = listener
-        self._room = MOST_CHARS_PER_TOKEN * max_tokens + MOST_CHARS_EXTRA
+    def __init__(self, request: Request, *, echo: str = "") -> None:
+        """`echo` is what the server repeats before what is new."""
+        self._request = request
+        self._filter = StopFilter(request.stop)
+        self._echo = EchoFilter(echo)
+        self._calls = CallCollector(request.call_ids)
+        self._listener = request.listener
+        self._room = MOST_CHARS_PER_TOKEN * request.sampling.max_tokens + MOST_CHARS_EXTRA
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._token_ids: list[int] = []
@@ -52,6 +53,11 @@ class Reply:
         """The server's counts, once they have come."""
 
     @property
+    def begun(self) -> bool:
+        """Something of the reply itself has come."""
+        return bool(self._text or self._reasoning or self._calls.calls())
+
+    @property
     def cut(self) -> bool:
         """The reply was ended here, while the server goes on: nothing more is to be read."""
         return self._cut
@@ -60,9 +66,11 @@ class Reply:
         """Read one chunk."""
         if chunk.usage is not None:
             self.usage = chunk.usage
-            if not chunk.choices and self.finish is None and (self._text or self._reasoning):
+            if not chunk.choices and self.finish is None and self.begun:
                 # The counts of a whole reply come last, so this server gives no reason for its end.
                 self._end(FinishReason.STOP)
+        if chunk.sglext is not None and chunk.sglext.output_ids and not self._token_ids:
+            self._token_ids += chunk.sglext.output_ids[0]
         for choice in chunk.choices:
             if choice.index == 0 and self.finish is None:
                 self._take(choice)
@@ -73,11 +81,16 @@ class Reply:
             if reasoning:
                 self._reasoning.append(reasoning[: self._room])
                 self._room -= len(reasoning)
-            if choice.delta.content:
-                self._pass(self._filter.feed(choice.delta.content))
-        self._token_ids += choice.token_ids or []
+            for call in choice.delta.tool_calls:
+                self._call(call)
+        text = choice.text or (choice.delta.content if choice.delta else None)
+        if text:
+            self._pass(self._filter.feed(self._echo.feed(text)))
         if choice.logprobs is not None:
-            self._logprobs += [token.logprob for token in choice.logprobs.content]
+            self._logprobs += choice.logprobs.values
+            if choice.token_ids is None:
+                self._token_ids += choice.logprobs.ids
+        self._token_ids += choice.token_ids or []
         if self._filter.hit is not None:
             self._cut = True
             self.finish = FinishReason.STOP
@@ -89,9 +102,17 @@ class Reply:
             self._server_stop = stop if isinstance(stop, str) else None
             self._end(_FINISH.get(choice.finish_reason, FinishReason.STOP))
 
+    def _call(self, delta: CallDelta) -> None:
+        # A piece that is too long is read whole: arguments that are cut are worth nothing anyway.
+        name, piece = self._calls.feed(delta)
+        self._room -= len(piece)
+        if piece and isinstance(self._listener, CallListener):
+            self._listener.call(name, piece)
+
     def _end(self, reason: FinishReason) -> None:
+        self._pass(self._filter.feed(self._echo.flush()))
         self._pass(self._filter.flush())
-        self.finish = reason
+        self.finish = FinishReason.STOP if self._filter.hit is not None else reason
 
     def _pass(self, text: str) -> None:
         text = text[: max(self._room, 0)]
@@ -101,16 +122,16 @@ class Reply:
             if self._listener is not None:
                 self._listener.text(text)
 
-    def completion(
-        self, messages: Sequence[Message], *, duration: float, attempts: int, queued: float = 0.0
-    ) -> Completion:
-        """The reply as a record. `duration` and `queued` are in seconds."""
+    def completion(self, *, duration: float) -> Completion:
+        """The reply as a record. `duration` is in seconds."""
         if self.finish is None:
             raise ValueError("the reply has not ended")
         text, reasoning = "".join(self._text), "".join(self._reasoning)
+        calls = self._calls.calls()
+        written = [text, reasoning, *(call.name + call.arguments for call in calls)]
         usage = self.usage or TokenCounts(
-            prompt_tokens=sum(estimate_tokens(message.content) for message in messages),
-            completion_tokens=estimate_tokens(text) + estimate_tokens(reasoning),
+            prompt_tokens=sum(estimate_tokens(message.content) for message in self._request.messages),
+            completion_tokens=sum(estimate_tokens(part) for part in written),
         )
         # Tokens of a stop string that was cut off here have no place in the text, so they would mislead.
         tokens = () if self._cut else tuple(self._token_ids)
@@ -120,6 +141,7 @@ class Reply:
             finish_reason=self.finish,
             stop_text=self._filter.hit or self._server_stop,
             reasoning=reasoning or None,
+            tool_calls=calls,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cached_tokens=min(usage.prompt_tokens_details.cached_tokens, usage.prompt_tokens),
@@ -128,6 +150,6 @@ class Reply:
             token_ids=tokens or None,
             logprobs=logprobs or None,
             duration=duration,
-            attempts=attempts,
-            queued=queued,
+            attempts=self._request.sent,
+            queued=self._request.queued,
         )

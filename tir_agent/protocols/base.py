@@ -32,6 +32,8 @@ class CodeBlock:
     end: int
     call_id: str | None = None
     """The tool call that holds it; `start` and `end` are 0 then."""
+    title: str | None = None
+    """What it is for, where the reply names the subtask."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ class Action:
     blocks: tuple[CodeBlock, ...]
     """Code to run, in order."""
     prose: str
-    """What was kept, without the code: where an answer is looked for."""
+    """Where an answer is looked for: what was kept, without the code, and without what by the protocol's
+    own rules cannot hold the answer."""
     answer: str | None = None
     """The answer that the protocol's own marks name (`<answer>`, say); a box in `prose` comes second."""
     malformed: Malformed | None = None
-    """Why a piece of code cannot be run, where one cannot."""
+    """Why a piece of code in the text cannot be run, where one cannot."""
     bad_calls: tuple[BadCall, ...] = ()
-    """Tool calls that cannot be followed; each must be answered all the same."""
+    """Tool calls that cannot be followed, empty and cut-off ones included; each must be answered all the
+    same."""
 
 
 class Protocol(typing.Protocol):

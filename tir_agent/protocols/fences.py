@@ -22,19 +22,24 @@ from dataclasses import dataclass
 
 from tir_agent.messages import Tool
 from tir_agent.protocols.base import Action, CodeBlock, Malformed
+from tir_agent.protocols.literals import Literals, Quotes
 from tir_agent.settings import Fences
 from tir_agent.trajectory import Completion
 
-__all__ = ["FencesProtocol"]
+__all__ = ["FencesProtocol", "Reading"]
 
 _FENCE = re.compile(r"^(?P<indent> {0,3})(?P<ticks>`{3,})(?P<info>[^`\n]*)$", re.MULTILINE)
-# What matters for telling whether a position is inside a triple-quoted string, in order of precedence.
-_TOKEN = re.compile(
-    r"""(?P<triple>\"{3}|'{3})"""
-    r"""|(?P<string>\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?)"""
-    r"""|(?P<comment>\#[^\n]*)""",
-    re.DOTALL,
-)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What stands in fences, and what stands between them."""
+
+    kept: int
+    blocks: tuple[CodeBlock, ...]
+    gaps: tuple[tuple[int, int], ...]
+    """Where the text without the code stands: each from a character to another, in order."""
+    malformed: Malformed | None
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,14 @@ class FencesProtocol:
         self._output = choice.output.lower()
 
     def parse(self, completion: Completion) -> Action:
+        reading = self.read(completion)
+        prose = "\n".join(completion.text[start:end] for start, end in reading.gaps)
+        return Action(kept=reading.kept, blocks=reading.blocks, prose=prose, malformed=reading.malformed)
+
+    def read(self, completion: Completion) -> Reading:
+        """Where code and prose stand, for protocols that have a form of their own around the fences."""
         text = completion.text
-        kept, code, prose = len(text), [], []
+        kept, code, gaps = len(text), [], []
         malformed: Malformed | None = None
         position = 0
         for block in self._blocks(text):
@@ -71,7 +82,7 @@ class FencesProtocol:
                 break
             if block.info not in self._languages:
                 continue
-            prose.append(text[position : block.start])
+            gaps.append((position, block.start))
             position = block.after
             source = text[block.body : block.end]
             if not block.closed and completion.cut_off:
@@ -80,36 +91,34 @@ class FencesProtocol:
                 malformed = Malformed.EMPTY
             else:
                 code.append(CodeBlock(source, block.body, block.end))
-        prose.append(text[position:kept])
-        return Action(kept=kept, blocks=tuple(code), prose="\n".join(prose), malformed=malformed)
+        gaps.append((position, kept))
+        return Reading(kept, tuple(code), tuple(gaps), malformed)
 
     def _blocks(self, text: str) -> Iterator[_Block]:
+        quotes = Quotes(text)
         position = 0
         while opening := _FENCE.search(text, position):
-            block = self._block(text, opening, _language(opening))
+            block = self._block(text, opening, _language(opening), quotes)
             yield block
             position = block.after
 
-    def _block(self, text: str, opening: re.Match[str], info: str) -> _Block:
+    def _block(self, text: str, opening: re.Match[str], info: str, quotes: Quotes) -> _Block:
         body = min(opening.end() + 1, len(text))
         position = body
         is_code = info in self._languages
-        strings = _TripleQuotes(text, body)
-        inside: tuple[int, int] | None = None
+        literals = Literals(text, body, quotes)
         while fence := _FENCE.search(text, position):
             position = fence.end()
             plain = not fence["info"].strip() and len(fence["ticks"]) >= len(opening["ticks"])
             begins_output = is_code and _language(fence) == self._output
             if not plain and not begins_output:
                 continue
-            if is_code and strings.open_at(fence.start()):
-                # Perhaps the string is never closed and the fence was meant: remember the first such.
-                inside = inside or (fence.start(), fence.end() if plain else fence.start())
+            # A fence inside a string is text, but where the string is never closed it was meant.
+            if is_code and (literal := literals.around(fence.start())) and literal.closed:
+                position = max(position, literal.end)
                 continue
             after = fence.end() if plain else fence.start()
             return _Block(info, opening.start(), body, _trim(text, body, fence.start()), after, closed=True)
-        if inside is not None and strings.open_at(len(text)):
-            return _Block(info, opening.start(), body, _trim(text, body, inside[0]), inside[1], closed=True)
         return _Block(info, opening.start(), body, len(text), len(text), closed=False)
 
 
@@ -122,45 +131,3 @@ def _language(fence: re.Match[str]) -> str:
 def _trim(text: str, start: int, end: int) -> int:
     """Where a body ends, the line break before its closing fence left out."""
     return end - 1 if end > start and text[end - 1] == "\n" else end
-
-
-class _TripleQuotes:
-    """Tells whether a position of Python source is inside a triple-quoted string.
-
-    Positions must be asked in ascending order, so that one pass over the text answers all.
-    """
-
-    def __init__(self, text: str, start: int) -> None:
-        self._text = text
-        self._start = start
-        self._position = start
-        self._quote: str | None = None
-
-    def open_at(self, end: int) -> bool:
-        while self._position < end:
-            if self._quote is not None:
-                closing = self._closing(self._quote, end)
-                if closing < 0:
-                    # Two characters back, since the quotes may straddle `end`.
-                    self._position = max(self._position, end - 2)
-                    break
-                self._position = closing + 3
-                self._quote = None
-                continue
-            token = _TOKEN.search(self._text, self._position, end)
-            if token is None:
-                self._position = end
-            else:
-                self._position = token.end()
-                self._quote = token["triple"]
-        return self._quote is not None
-
-    def _closing(self, quote: str, end: int) -> int:
-        position = self._position
-        while (found := self._text.find(quote, position, end)) >= 0:
-            before = self._text[self._start : found]
-            slashes = len(before) - len(before.rstrip("\\"))
-            if slashes % 2 == 0:
-                return found
-            position = found + 1
-        return -1

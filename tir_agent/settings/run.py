@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tir_agent.settings.base import Settings
 
 __all__ = [
     "Budget",
     "ConversationForm",
-    "Fences",
     "Isolation",
     "KernelChoice",
     "LengthUnit",
     "Limits",
-    "NoTool",
     "ObservationPolicy",
-    "ProtocolChoice",
     "RateLimits",
     "RunSettings",
     "Sampling",
     "Stages",
     "WarningPolicy",
 ]
-
-
-class Settings(BaseModel):
-    """Base of all settings: immutable, and strict about fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class KernelChoice(StrEnum):
@@ -60,6 +52,10 @@ class Sampling(Settings):
     max_tokens: int = Field(default=1024, ge=1)
     """Tokens in one reply, at most."""
     seed: int | None = None
+    top_k: int | None = Field(default=None, ge=-1)
+    """Draw among so many likeliest tokens alone; -1: among all. Null: whatever the server's default is."""
+    min_p: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Leave out tokens less likely than this part of the likeliest one. Null: the server's default."""
 
 
 class Budget(Settings):
@@ -124,25 +120,6 @@ class Limits(Settings):
     """All files of one session together (in memory; `local` does not limit it)."""
     total_memory_bytes: int | None = Field(default=None, ge=2**29)
     """Of a container, all sessions and their files together; null: three quarters of the machine's."""
-
-
-class Fences(Settings):
-    """The protocol of Qwen2.5-Math, ToRA and DeepSeekMath: code and output in Markdown fences."""
-
-    kind: Literal["fences"] = "fences"
-    languages: tuple[str, ...] = Field(default=("python", "py", "python3"), min_length=1)
-    """Info strings that mark a block as code to run; blocks with any other one are prose."""
-    output: str = Field(default="output", min_length=1)
-    """Info string of blocks that only the interpreter may write."""
-
-
-class NoTool(Settings):
-    """Reasoning in prose alone: nothing is executed."""
-
-    kind: Literal["none"] = "none"
-
-
-ProtocolChoice = Annotated[Fences | NoTool, Field(discriminator="kind")]
 
 
 class LengthUnit(StrEnum):
@@ -231,6 +208,8 @@ class RunSettings(Settings):
     model: str
     base_url: str | None = None
     """Null for models that run in this process's care: the embedded and the scripted one."""
+    tokens: bool = False
+    """Token ids and logprobs are asked for; they are recorded where the server gives them."""
     kernel: KernelChoice = KernelChoice.AUTO
     isolation: Isolation = Isolation.SESSION
     runtime: str | None = None
