@@ -66,8 +66,8 @@ RIVALS = (
         form=Form.SCRIPTS,
         code_runs="a new process for every call, no isolation (its local sandbox)",
         how="the `react` agent and the `python` tool; that keeps no state, so each cell brings along the "
-        "code before it and imports SymPy again. Its Docker sandbox is a container a sample, from an image that "
-        "has Python alone: it cannot run these cells.",
+        "code before it and imports SymPy again. Its Docker sandbox takes an "
+        "image from a registry by default; the local one does less, and needs no network.",
         share=4,
     ),
     Rival(
