@@ -31,6 +31,8 @@ and the answer.
   latency, while the kernels of all the other trajectories compete for the same processors.
 - **CPU each**: processor time of the agent's process for one trajectory; **of it kernels** is what the bare
   loop over sessions needs of that. The engine, the kernels and the model's server are other processes.
+- **no kernel**: prompt `cot`, two turns: the loop and the HTTP client alone. All ask at the same moment, and
+  one thread reads all replies, so that the wall time is the processor time of all of them.
 """
 _OTHERS_TEXT = """\
 The same problems, as many turns and the same server, {at_once} at once, or fewer where a system takes

@@ -23,6 +23,8 @@ class Batch(BaseModel):
     """The most resident memory that this process had meanwhile, in bytes."""
     added: list[float] = []
     """For each turn, how much longer the time between two executions was than the model took."""
+    requests: int = 0
+    """That the model's server got."""
     server_cpu: float = 0.0
     """Processor time of the model's server meanwhile."""
     server_late: float = 0.0

@@ -66,7 +66,8 @@ RIVALS = (
         form=Form.SCRIPTS,
         code_runs="a new process for every call, no isolation (its local sandbox)",
         how="the `react` agent and the `python` tool; that keeps no state, so each cell brings along the "
-        "code before it and imports SymPy again.",
+        "code before it and imports SymPy again. Its Docker sandbox takes an "
+        "image from a registry by default; the local one does less, and needs no network.",
         share=4,
     ),
     Rival(
@@ -75,7 +76,9 @@ RIVALS = (
         program="orchestration_verifiers.py",
         form=Form.SHELL,
         code_runs="a new process for every call, no isolation (its subprocess runtime)",
-        how="its default program, the `bash` harness, a process a trajectory; it keeps no state either.",
+        how="its default program, the `bash` harness, a process a trajectory; it keeps no state either. "
+        "Release 0.4 has no `PythonEnv` or `ToolEnv` any more, and its Docker runtime installs the program "
+        "from the network in every container.",
         share=8,
     ),
 )

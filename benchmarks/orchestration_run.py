@@ -136,8 +136,9 @@ async def agents(server: Server, form: Form, sandbox: Sandbox | None, tasks: Seq
     settings = RunSettings(model=form.value, base_url=server.url)
     model = OpenAIModel(form.value, base_url=server.url)
     try:
-        # Its client is imported on first use; that is done once, ahead of all trajectories.
+        # Done once, ahead of all trajectories: the client is imported, the server is asked what it can do.
         described = await model.describe()
+        await model.capabilities()
         agent = Agent(model, sandbox, prompt, settings, model_server=described)
         clocks = [_Clock(server.latency) for _ in tasks]
         before = await server.stats()
@@ -153,10 +154,10 @@ async def agents(server: Server, form: Form, sandbox: Sandbox | None, tasks: Seq
     after = await server.stats()
     for task, trajectory in zip(tasks, trajectories, strict=True):
         _check(task, form, trajectory)
-    asked = after.requests - before.requests
     batch.added = [delay for clock in clocks for delay in clock.added]
     batch.server_cpu = after.cpu - before.cpu
-    batch.server_late = (after.late - before.late) / max(asked, 1)
+    batch.requests = after.requests - before.requests
+    batch.server_late = (after.late - before.late) / max(batch.requests, 1)
     return batch
 
 

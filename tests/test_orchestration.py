@@ -27,9 +27,8 @@ async def test_eight_trajectories_end_with_the_right_answer(local_sandbox: Sandb
         batch = await agents(server, Form.FENCES, local_sandbox, TASKS)
         stats = await server.stats()
     turns = sum(one.turns(Form.FENCES) for one in TASKS)
-    assert (turns, stats.requests, len(batch.added)) == (28, 28, 28)
+    assert (turns, batch.requests, len(batch.added)) == (28, 28, 28)
     assert stats.most_open <= len(TASKS)
-    assert batch.wall >= 4 * LATENCY
     assert batch.peak_rss > 2**20
 
 
@@ -41,7 +40,7 @@ async def test_without_a_kernel_the_loop_and_the_client_are_left() -> None:
 
 async def test_the_bare_cells_print_what_they_must(local_sandbox: Sandbox) -> None:
     batch = await kernels(local_sandbox, TASKS[:2])
-    assert batch.wall > 0
+    assert (batch.requests, batch.added) == (0, [])
 
 
 async def test_a_model_that_gives_up_is_no_figure(local_sandbox: Sandbox) -> None:
