@@ -39,7 +39,8 @@ from tir_agent.prompts import Prompt, load_prompt
 from tir_agent.settings import Budget, KernelChoice, Limits, RunSettings, Sampling
 from tir_agent.trajectory import StopReason, Trajectory, Verdict
 
-from conformance import PROBLEMS, PROFILES, ConformanceServer, solver
+from able import able_solver
+from conformance import PROBLEMS, PROFILES, ConformanceServer
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks" / "protocols.md"
 STYLES: Final = {
@@ -55,8 +56,8 @@ STYLES: Final = {
     "base_fewshot": "fences",
 }
 """The conformance server's way of writing, for each prompt."""
-BUDGET: Final = Budget(max_turns=6, max_seconds=120.0)
-SMALL: Final = Sampling(max_tokens=256)
+BUDGET: Final = Budget(max_turns=5, max_seconds=120.0)
+SMALL: Final = Sampling(max_tokens=192)
 """For the real models, which write on for as long as they may."""
 
 
@@ -98,7 +99,7 @@ class Cell:
 @asynccontextmanager
 async def conformance_model(profile: str, prompt: str) -> AsyncIterator[Model]:
     """A model on the conformance server that writes as the prompt's models do."""
-    async with ConformanceServer(PROFILES[profile], {"solver": solver(STYLES[prompt])}) as server:
+    async with ConformanceServer(PROFILES[profile], {"solver": able_solver(STYLES[prompt])}) as server:
         model = await open_model("solver", base_url=server.url)
         try:
             yield model
@@ -196,7 +197,8 @@ def main() -> int:
     table = Table(*heads, title="right answers of three (cells that ran)")
     for row in body:
         table.add_row(*row)
-    Console().print(table)
+    # A narrower table would not say which column is which.
+    Console(width=max(Console().width, 132)).print(table)
     for line in remarks(cells):
         print(line)
     if arguments.write:

@@ -29,7 +29,7 @@ class Limited(ScriptedModel):
 
     def __init__(self, replies: Sequence[str | Completion | Exception], **able: object) -> None:
         super().__init__(replies)
-        self._able = Capabilities().model_copy(update=able)
+        self._able = Capabilities(stream_usage=True).model_copy(update=able)
 
     async def capabilities(self) -> Capabilities:
         return self._able

@@ -13,9 +13,10 @@ from tir_agent.errors import ModelRejected, ModelUnavailable
 from tir_agent.models.capabilities import Capabilities, Findings, LimitField, Prefill
 from tir_agent.models.connection import Connection
 from tir_agent.models.probe import probe
-from tir_agent.models.questions import COUNT, CUT_WORDS, SHORT, STORY, USE_TOOL
+from tir_agent.models.questions import COUNT, CUT_WORDS
 from tir_agent.settings import ConversationForm, Sampling
 
+from able import able
 from conformance import (
     FASTAPI_STRICT,
     GEMMA,
@@ -31,26 +32,10 @@ from conformance import (
     ConformanceServer,
     Profile,
     Request,
-    ToolCall,
     Utterance,
 )
 from conformance import profiles as p
 from model_server import Act, ModelServer, Reply, chunk, counts, drops, events, fails, page, says, stalls
-
-
-def able(request: Request) -> Utterance:
-    """A model that does what it is asked for."""
-    asked = request.prompt if request.prompt is not None else request.turns[-1].text
-    if request.continued is not None:
-        return Utterance(next(rest for _, begun, rest in CUT_WORDS if request.continued.endswith(begun)))
-    if asked == STORY:
-        chance = request.chance()
-        return Utterance(" ".join("".join(chance.choices("abcdefgh", k=6)) for _ in range(10)))
-    if asked == USE_TOOL and request.tools:
-        return Utterance(calls=(ToolCall("add", '{"a": 2, "b": 3}'),))
-    if asked == SHORT:
-        return Utterance(" 2, 3, 4")
-    return Utterance(" ".join(map(str, range(1, 51))))
 
 
 def parrot(request: Request) -> Utterance:

@@ -110,7 +110,7 @@ class Agent:
 
     async def _run(self, run: Run, observer: Observer) -> None:
         capabilities = await self._model.capabilities()
-        suit(run, self._prompt, self._protocol, capabilities)
+        suit(run, self._prompt, self._protocol, capabilities, self._settings)
         session: Session | None = None
         try:
             if self._sandbox is not None and self._protocol.executes:

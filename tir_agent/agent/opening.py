@@ -8,14 +8,16 @@ from tir_agent.messages import Message, Origin, Role
 from tir_agent.models.capabilities import Capabilities, Prefill
 from tir_agent.prompts import Prompt
 from tir_agent.protocols import Protocol
-from tir_agent.settings import ConversationForm
+from tir_agent.settings import ConversationForm, RunSettings
 
 __all__ = ["suit"]
 
 _CHAT_PROMPT = "Use a prompt with `conversation: messages`, for example --prompt tir"
 
 
-def suit(run: Run, prompt: Prompt, protocol: Protocol, capabilities: Capabilities) -> None:
+def suit(
+    run: Run, prompt: Prompt, protocol: Protocol, capabilities: Capabilities, settings: RunSettings
+) -> None:
     """Give the run's conversation the form that the server can take; what differs is noted.
 
     Raises:
@@ -38,6 +40,7 @@ def suit(run: Run, prompt: Prompt, protocol: Protocol, capabilities: Capabilitie
             hint=_CHAT_PROMPT,
         )
     run.window = capabilities.context_tokens
+    run.notes += capabilities.notes(settings.sampling, stop=prompt.stop, tokens=settings.tokens)
     opening = list(run.messages)
     if form is ConversationForm.PREFILL and capabilities.prefill is Prefill.NONE:
         form = ConversationForm.MESSAGES

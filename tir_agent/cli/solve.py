@@ -15,10 +15,11 @@ from rich.console import Console
 from tir_agent.agent import Agent
 from tir_agent.cli.interrupts import interruptible
 from tir_agent.cli.places import api_key, base_url, cache_dir, trajectories_dir
+from tir_agent.cli.saving import Saved
 from tir_agent.cli.terminal import EXIT_INTERRUPTED, EXIT_MACHINERY, EXIT_NO_ANSWER, Progress, fail, say
-from tir_agent.console import RunView, summary
+from tir_agent.console import RunView
 from tir_agent.costs import PriceTable
-from tir_agent.errors import StorageError, TirError, UsageError
+from tir_agent.errors import TirError, UsageError
 from tir_agent.kernel.base import Sandbox
 from tir_agent.kernel.choice import open_sandbox
 from tir_agent.models.base import Model
@@ -27,7 +28,7 @@ from tir_agent.models.choice import EMBEDDED, is_embedded, open_model
 from tir_agent.problems import problem_from_bytes, problem_from_file, problem_from_text
 from tir_agent.prompts import Prompt, load_prompt
 from tir_agent.settings import Budget, Isolation, KernelChoice, Limits, RunSettings, Sampling, Stages
-from tir_agent.store import check_writable, default_name, save_or_rescue
+from tir_agent.store import check_writable
 from tir_agent.trajectory import Problem, StopReason, Trajectory
 
 __all__ = ["solve"]
@@ -156,7 +157,7 @@ def solve(
     check_writable(out or trajectories_dir() / "any.json")
     view = RunView(Console(quiet=json, soft_wrap=True))
     view.problem(job.problem.text)
-    saved = _Saved(job, view, as_json=json)
+    saved = Saved(view, out, as_json=json)
     try:
         trajectory = asyncio.run(_run(job, view, saved))
     except asyncio.CancelledError:
@@ -178,44 +179,6 @@ class _Job:
     out: Path | None
 
 
-class _Saved:
-    """Writes the trajectory and says where it went."""
-
-    def __init__(self, job: _Job, view: RunView, *, as_json: bool) -> None:
-        self._job = job
-        self._view = view
-        self._as_json = as_json
-        self.lost = False
-
-    def __call__(self, trajectory: Trajectory) -> None:
-        started = trajectory.timings.started.strftime("%Y%m%dT%H%M%S")
-        path = self._job.out or trajectories_dir() / default_name(trajectory.id, started)
-        self._view.note(summary(trajectory))
-        if self._as_json:
-            self._print(trajectory)
-        try:
-            where, trouble = save_or_rescue(trajectory, path)
-        except StorageError as error:
-            fail(error)
-            self.lost = True
-            if not self._as_json:
-                say("The record follows on standard output, so that it is not lost", "yellow")
-                self._print(trajectory)
-            return
-        if trouble:
-            self.lost = True
-            fail(StorageError(trouble, hint=f"The trajectory was saved as {where}"))
-        else:
-            home = Path.home()
-            shown = f"~/{where.relative_to(home)}" if where.is_relative_to(home) else where
-            self._view.note(f"saved as {shown}")
-
-    @staticmethod
-    def _print(trajectory: Trajectory) -> None:
-        sys.stdout.buffer.write(trajectory.model_dump_json().encode("utf-8", "backslashreplace") + b"\n")
-        sys.stdout.buffer.flush()
-
-
 def _read_problem(text: str | None, file: Path | None, gold: str | None) -> Problem:
     if file is not None:
         if text is not None:
@@ -230,7 +193,7 @@ def _read_problem(text: str | None, file: Path | None, gold: str | None) -> Prob
     return problem_from_bytes(sys.stdin.buffer.read(), source="Standard input", gold=gold)
 
 
-async def _run(job: _Job, view: RunView, save: _Saved) -> Trajectory:
+async def _run(job: _Job, view: RunView, save: Saved) -> Trajectory:
     with interruptible(view):
         async with AsyncExitStack() as stack:
             notes: list[str] = []
@@ -239,6 +202,7 @@ async def _run(job: _Job, view: RunView, save: _Saved) -> Trajectory:
             server = await model.describe()
             price = job.prices.price_of(settings.model, model.base_url)
             agent = Agent(model, sandbox, job.prompt, settings, model_server=server, price=price)
+            save.said = frozenset(notes)
             return await agent.solve(job.problem, observer=view, save=save, notes=tuple(notes))
 
 

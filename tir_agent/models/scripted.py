@@ -19,7 +19,12 @@ __all__ = ["ScriptedModel"]
 _PIECE: Final = 12
 """Characters that the listener hears at a time."""
 _CAPABILITIES: Final = Capabilities(
-    completions=True, prefill=Prefill.BY_ITSELF, tools=True, stop_text=True, seed=True
+    completions=True,
+    prefill=Prefill.BY_ITSELF,
+    tools=True,
+    stop_text=True,
+    seed=True,
+    stream_usage=True,
 )
 
 
