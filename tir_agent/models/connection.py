@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from tir_agent.errors import ModelError, ModelRejected, ModelUnavailable, UsageError
 from tir_agent.models import faults
 from tir_agent.models.clients import Clients
-from tir_agent.models.events import decoded, read_events
 from tir_agent.models.faults import Passing
 from tir_agent.models.requests import Endpoint
 from tir_agent.models.wire import Chunk, ErrorBody, ModelCard, ModelList, Props, RunningModels
@@ -66,14 +65,16 @@ class Connection:
         self, endpoint: Endpoint, stream: openai.AsyncStream[object]
     ) -> AsyncGenerator[Chunk, None]:
         count = 0
-        async with aclosing(read_events(stream.response)) as events:
-            async for event in events:
-                try:
-                    chunk = Chunk.model_validate(decoded(event, stream.response.request))
-                except ValueError as error:
-                    raise faults.dropped(self.url, "sent something that is not a reply") from error
-                count += 1
-                yield chunk
+        while True:
+            try:
+                event = await anext(stream, None)
+                chunk = None if event is None else Chunk.model_validate(event)
+            except ValueError as error:
+                raise faults.dropped(self.url, "sent something that is not a reply") from error
+            if chunk is None:
+                break
+            count += 1
+            yield chunk
         kind = stream.response.headers.get("content-type", "text/event-stream").split(";")[0]
         if not count and kind != "text/event-stream":
             raise ModelRejected(
