@@ -10,7 +10,7 @@ import pytest
 from tir_agent.agent import Agent
 from tir_agent.errors import ContextOverflow, ModelRejected
 from tir_agent.kernel.base import Sandbox
-from tir_agent.messages import Message, Origin, Role, Tool
+from tir_agent.messages import Message, Origin, Role, Tool, ToolCall
 from tir_agent.models.base import Listener
 from tir_agent.models.capabilities import Capabilities, Prefill
 from tir_agent.models.scripted import ScriptedModel
@@ -161,6 +161,37 @@ async def test_an_answer_is_forced_at_the_end(local_sandbox: Sandbox) -> None:
     last = trajectory.messages[-1]
     assert last.role is Role.ASSISTANT
     assert last.pieces[-2:] == [("\n\nThe final answer is \\boxed{", Origin.PROMPT), ("42}.", Origin.MODEL)]
+
+
+async def test_a_forced_answer_comes_after_the_last_output(local_sandbox: Sandbox) -> None:
+    model = ScriptedModel(["Hm.", CODE, "42}."])
+    trajectory = await solve(
+        local_sandbox, model, stages=Stages(forced_answer=True), budget=Budget(max_turns=2)
+    )
+    assert trajectory.answer == "42"
+    assert trajectory.turns[1].feedback == (Feedback.OBSERVATION, Feedback.FORCED)
+    assert trajectory.messages[-2].content == "```output\n42\n```"
+
+
+async def test_every_tool_call_is_answered_before_anything_else_is_said(local_sandbox: Sandbox) -> None:
+    bad = Completion(
+        text="It is \\boxed{42}.",
+        tool_calls=(ToolCall(id="a", name="search", arguments="{}"),),
+        finish_reason=FinishReason.STOP,
+        prompt_tokens=1,
+        completion_tokens=1,
+        duration=0,
+    )
+    trajectory = await solve(
+        local_sandbox,
+        ScriptedModel([bad, ANSWER, ANSWER]),
+        stages=Stages(verifications=1),
+        prompt=load_prompt("tools"),
+    )
+    assert trajectory.answer == "42"
+    roles = [(message.role, message.call_id) for message in trajectory.messages[2:]]
+    assert roles[:3] == [(Role.ASSISTANT, None), (Role.TOOL, "a"), (Role.ASSISTANT, None)]
+    assert "search" in trajectory.messages[3].content
 
 
 async def test_no_answer_is_forced_where_the_server_cannot(local_sandbox: Sandbox) -> None:

@@ -122,7 +122,7 @@ class RawText:
         return self.messages[-1]
 
 
-_OUTPUTS: Final = frozenset({Feedback.OBSERVATION, Feedback.MALFORMED})
+_OUTPUTS: Final = frozenset({Feedback.OBSERVATION, Feedback.MALFORMED, Feedback.REMAINING})
 
 
 def _joined(parts: Sequence[Part]) -> list[tuple[str, Origin]]:

@@ -17,7 +17,7 @@ from tir_agent.agent.observer import Observer
 from tir_agent.agent.opening import suit
 from tir_agent.agent.repetition import find_loop
 from tir_agent.agent.run import Run
-from tir_agent.agent.telling import answer_to, check_part
+from tir_agent.agent.telling import answer_to, check_part, outcome
 from tir_agent.answers import extract_answer
 from tir_agent.costs import Price
 from tir_agent.errors import ContextOverflow, MachineryError
@@ -109,7 +109,8 @@ class Agent:
         return trajectory
 
     async def _run(self, run: Run, observer: Observer) -> None:
-        capabilities = await self._model.capabilities()
+        with run.model_time():
+            capabilities = await self._model.capabilities()
         suit(run, self._prompt, self._protocol, capabilities, self._settings)
         session: Session | None = None
         try:
@@ -161,19 +162,20 @@ class Agent:
             return StopReason.TIME_LIMIT
         if session is not None:
             await run_cells(run, session, action, self._prompt, self._settings, observer)
-        outcome = await self._outcome(run, action, completion)
-        if isinstance(outcome, StopReason):
-            return outcome
-        observer.told(run.tell(outcome))
+        said = await self._said(run, action, completion)
+        if isinstance(said, StopReason):
+            return said
+        observer.told(run.tell(said))
         return None
 
-    async def _outcome(self, run: Run, action: Action, completion: Completion) -> StopReason | list[Part]:
+    async def _said(self, run: Run, action: Action, completion: Completion) -> StopReason | list[Part]:
         """Why the attempt ends with this reply, or what is said to it."""
         budget, answer = self._settings.budget, run.turns[-1].answer
-        acted = bool(action.blocks or action.malformed or action.bad_calls)
+        called = bool(action.blocks or action.bad_calls)
+        acted = called or action.malformed is not None
         # An answer that came with code does not count until the code has run and its output was
         # seen, but for the last turn, after which there is nothing to see.
-        if answer is not None and (not action.blocks or run.last_turn_for) and self._may_answer(run):
+        if answer is not None and (not called or run.last_turn_for) and self._may_answer(run):
             check = None if run.last_turn_for else run.checks.next(answer)
             if check is None:
                 run.answer = answer
@@ -182,6 +184,7 @@ class Agent:
             run.last_turn_for = spent(budget, run)
             return [check_part(check, self._prompt, critique)]
         if run.last_turn_for:
+            run.unsaid = outcome(run, action, self._prompt)
             return run.last_turn_for
         if not acted and run.checks.answer is not None:
             run.answer = run.checks.answer
@@ -238,6 +241,8 @@ class Agent:
         if run.form is not ConversationForm.COMPLETION and capabilities.prefill is Prefill.NONE:
             run.notes.append("No answer was forced: the server does not continue an assistant's message")
             return stop
+        if run.unsaid:
+            observer.told(run.tell(run.unsaid))
         beginning = fill(self._prompt.feedback.force)
         observer.told(run.begin_reply(Feedback.FORCED, beginning))
         completion = await self._ask(run, observer, _FORCED_TOKENS, _FORCED_STOP)

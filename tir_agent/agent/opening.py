@@ -40,7 +40,13 @@ def suit(
             hint=_CHAT_PROMPT,
         )
     run.window = capabilities.context_tokens
-    run.notes += capabilities.notes(settings.sampling, stop=prompt.stop, tokens=settings.tokens)
+    raw = form is ConversationForm.COMPLETION
+    run.notes += capabilities.notes(
+        settings.sampling,
+        stop=prompt.stop,
+        tokens=settings.tokens,
+        form=form if raw else ConversationForm.MESSAGES,
+    )
     opening = list(run.messages)
     if form is ConversationForm.PREFILL and capabilities.prefill is Prefill.NONE:
         form = ConversationForm.MESSAGES

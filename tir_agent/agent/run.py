@@ -86,6 +86,8 @@ class Run:
         self.checks = Checks(self._settings.stages)
         self.last_turn_for: StopReason | None = None
         """The budget that is nearly gone: the coming turn is the last."""
+        self.unsaid: list[Part] = []
+        """What came of the last turn's code, for which there was no turn to tell it in."""
         self.nudged = False
         self.context_tokens = sum(map(_estimate, opening))
         self.errors_in_a_row = 0

@@ -12,14 +12,14 @@ from tir_agent.protocols import Action, Malformed
 from tir_agent.settings import Budget
 from tir_agent.trajectory import ExecutionStatus, Feedback, Origin, Turn
 
-__all__ = ["answer_to", "check_part", "solution_text"]
+__all__ = ["answer_to", "check_part", "outcome", "solution_text"]
 
 _OUTPUT_LABEL: Final = "Output:"
 
 
 def answer_to(run: Run, action: Action, prompt: Prompt, budget: Budget) -> list[Part]:
     """What came of the newest reply; that the next one is the last, or that the model should go on."""
-    parts = _outcome(run, action, prompt)
+    parts = outcome(run, action, prompt)
     feedback = prompt.feedback
     if run.last_turn_for:
         reason = reason_for(run.last_turn_for, feedback)
@@ -52,7 +52,7 @@ def solution_text(turns: list[Turn]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _outcome(run: Run, action: Action, prompt: Prompt) -> list[Part]:
+def outcome(run: Run, action: Action, prompt: Prompt) -> list[Part]:
     """The outputs of the newest reply's code, and what could not be run of it."""
     feedback = prompt.feedback
     parts: list[Part] = []
