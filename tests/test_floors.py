@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "tir_agent"
 
 FLOORS = [
-    {"errors", "settings", "messages", "completion", "execution", "trajectory", "assets", "checks"},
+    {"errors", "settings", "messages", "completion", "execution", "usage", "trajectory", "assets", "checks"},
     {"problems", "prompts", "protocols", "observation", "answers", "models", "kernel", "grading", "costs"},
     {"agent"},
     {"store", "evaluate"},
@@ -28,6 +28,8 @@ NEIGHBOURS = {
     ("trajectory", "completion"),
     ("trajectory", "execution"),
     ("trajectory", "messages"),
+    ("trajectory", "usage"),
+    ("usage", "messages"),
     ("trajectory", "settings"),
     ("cli", "console"),
     ("__main__", "cli"),

@@ -8,9 +8,8 @@ characters (Unicode code points) and token counts are the server's, unless marke
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -18,6 +17,7 @@ from tir_agent.completion import Completion, FinishReason
 from tir_agent.execution import Execution, ExecutionError, ExecutionStatus, Image
 from tir_agent.messages import Message, Origin, Record, Role, Span, ToolCall
 from tir_agent.settings import RunSettings
+from tir_agent.usage import Cost, Currency, Timings, Usage
 
 __all__ = [
     "FORMAT",
@@ -210,52 +210,6 @@ class Attempt(Record):
     turns: tuple[Turn, ...]
     stop: StopReason
     answer: str | None = None
-
-
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-"""ISO 4217: USD, EUR, CNY."""
-
-
-class Cost(Record):
-    """Money, as far as a table of prices tells."""
-
-    amount: float = Field(ge=0)
-    currency: Currency
-    as_of: date
-    """The day on which the price was right."""
-    estimated: bool = False
-    """True where the server gave no token counts for some of it."""
-
-
-class Usage(Record):
-    """Sums over the run, given-up attempts and critics included."""
-
-    turns: int = 0
-    cells: int = 0
-    completion_tokens: int = 0
-    """Tokens that the model wrote."""
-    prompt_tokens: int = 0
-    """Tokens that the model read, summed over requests."""
-    cached_tokens: int = Field(default=0, ge=0)
-    """Those of `prompt_tokens` that the server had kept from earlier requests."""
-    reasoning_tokens: int = Field(default=0, ge=0)
-    """Those of `completion_tokens` that were thinking."""
-    cost: Cost | None = None
-    """Of the replies in `turns`; null where the model's price is not known. Requests that failed and were
-    tried again are not in it: whether they were billed, and for how much, is not known."""
-    context_tokens: int = 0
-    """Length of the conversation at the end: prompt, replies and observations."""
-
-
-class Timings(Record):
-    """When, and for how long."""
-
-    started: datetime
-    duration: float = Field(ge=0)
-    model: float = Field(ge=0)
-    """Seconds spent waiting for the model."""
-    kernel: float = Field(ge=0)
-    """Seconds spent waiting for the kernel, its start included."""
 
 
 class Trajectory(Record):
