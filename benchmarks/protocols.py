@@ -46,6 +46,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks" / "protocols.md"
 STYLES: Final = {
     "tir": "fences",
     "tir_fewshot": "fences",
+    "qwen_math": "fences",
     "tags": "tags",
     "retool": "interpreter_tags",
     "mathcoder": "mathcoder",
@@ -165,11 +166,11 @@ def remarks(cells: Sequence[Cell]) -> list[str]:
     return [f"{said}: {', '.join(where)}" for said, where in lines.items()]
 
 
-def page(cells: Sequence[Cell]) -> str:
+def page(cells: Sequence[Cell], command: str) -> str:
     heads, body = rows(cells)
     intro = (__doc__ or "").split("\n\n")
-    lines = ["# Protocols on servers", "", "`python benchmarks/protocols.py --write` wrote this page.", ""]
-    lines += [*intro[2:], "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    lines = ["# Protocols on servers", "", f"`{command}` wrote this page.", ""]
+    lines += ["\n\n".join(intro[2:]).rstrip(), "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     lines += [f"| {' | '.join(row)} |" for row in body]
     lines += ["", "## Notes", "", *(f"- {line}" for line in remarks(cells))]
     return "\n".join(lines).rstrip() + "\n"
@@ -202,7 +203,9 @@ def main() -> int:
     for line in remarks(cells):
         print(line)
     if arguments.write:
-        PAGE.write_text(page(cells), encoding="utf-8")
+        files = "".join(f" --weights {Path(name).name}" for name in arguments.weights)
+        command = f"python benchmarks/protocols.py{files} --write"
+        PAGE.write_text(page(cells, command), encoding="utf-8")
     # The conformance server's model knows the answers: a wrong one is ours.
     wrong = [cell for cell in cells if cell.server in PROFILES and not cell.impossible and cell.right < 3]
     failed = [
