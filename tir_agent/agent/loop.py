@@ -165,7 +165,7 @@ class Agent:
         said = await self._said(run, action, completion)
         if isinstance(said, StopReason):
             return said
-        observer.told(run.tell(said))
+        observer.told(run.tell(said), [part.kind for part in said])
         return None
 
     async def _said(self, run: Run, action: Action, completion: Completion) -> StopReason | list[Part]:
@@ -242,9 +242,9 @@ class Agent:
             run.notes.append("No answer was forced: the server does not continue an assistant's message")
             return stop
         if run.unsaid:
-            observer.told(run.tell(run.unsaid))
+            observer.told(run.tell(run.unsaid), [part.kind for part in run.unsaid])
         beginning = fill(self._prompt.feedback.force)
-        observer.told(run.begin_reply(Feedback.FORCED, beginning))
+        observer.told(run.begin_reply(Feedback.FORCED, beginning), [Feedback.FORCED])
         completion = await self._ask(run, observer, _FORCED_TOKENS, _FORCED_STOP)
         begun = "".join(text for text, _ in beginning)
         run.answer = extract_answer(begun + completion.text)

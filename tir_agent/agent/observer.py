@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from tir_agent.protocols import Action
-from tir_agent.trajectory import Cell, Grade, Message, StopReason
+from tir_agent.trajectory import Cell, Feedback, Grade, Message, StopReason
 
 __all__ = ["Observer"]
 
@@ -31,8 +31,8 @@ class Observer:
     def cell_ended(self, cell: Cell) -> None:
         """It has run."""
 
-    def told(self, message: Message) -> None:
-        """The agent answered the model."""
+    def told(self, message: Message, kinds: Sequence[Feedback]) -> None:
+        """The agent answered the model: `kinds` says with what, `message` holds the last of it."""
 
     def stopped(self, reason: StopReason, answer: str | None) -> None:
         """The run is at its end."""

@@ -7,19 +7,11 @@ import math
 from rich.console import Console
 
 from tir_agent.console.view import RunView, seconds_text
-from tir_agent.trajectory import Cost, Feedback, FinishReason, Trajectory, Turn
+from tir_agent.trajectory import Cost, FinishReason, Trajectory, Turn
 
 __all__ = ["money", "show_trajectory", "summary"]
 
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
-
-
-_TOLD = {
-    Feedback.NUDGE: "neither code nor an answer: the model was asked to go on",
-    Feedback.CODE_FIRST: "the answer does not count before code has run: the model was asked to run some",
-    Feedback.VERIFY: "the model was asked to check its answer",
-    Feedback.FORCED: "no answer: the model was made to end the sentence that gives one",
-}
 
 
 def show_trajectory(console: Console, trajectory: Trajectory) -> None:
@@ -57,9 +49,7 @@ def _show_turn(view: RunView, turn: Turn) -> None:
         view.note("(the reply was cut off at its token limit)")
     if turn.critique is not None:
         view.note(f"A critic: {turn.critique.text.strip()}", "magenta")
-    for kind in turn.feedback:
-        if kind in _TOLD:
-            view.note(f"({_TOLD[kind]})")
+    view.asked(turn.feedback)
 
 
 def summary(trajectory: Trajectory) -> str:

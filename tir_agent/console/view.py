@@ -8,7 +8,7 @@ of control characters first: it must not be able to move the cursor.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from rich.console import Console
 from rich.status import Status
@@ -21,6 +21,7 @@ from tir_agent.protocols import Action
 from tir_agent.trajectory import (
     Cell,
     ExecutionStatus,
+    Feedback,
     Grade,
     Message,
     Origin,
@@ -45,6 +46,12 @@ _STOPPED = {
     StopReason.REPETITION: "no answer: the model ran the same program again and again",
     StopReason.INTERRUPTED: "stopped by you",
     StopReason.ERROR: "stopped by a failure around the model",
+}
+_ASKED = {
+    Feedback.NUDGE: "neither code nor an answer: the model was asked to go on",
+    Feedback.CODE_FIRST: "the answer does not count before code has run: the model was asked to run some",
+    Feedback.VERIFY: "the model was asked to check its answer",
+    Feedback.FORCED: "no answer: the model was made to end the sentence that gives one",
 }
 _VERDICTS = {
     Verdict.CORRECT: ("✓ correct", "green"),
@@ -160,11 +167,18 @@ class RunView(Observer):
         self._console.print(Text("\n".join(f"  {line}" for line in lines), style=style), soft_wrap=True)
         self._console.print()
 
-    def told(self, message: Message) -> None:
-        """Of what the agent says only a critic's words are new to a reader."""
+    def told(self, message: Message, kinds: Sequence[Feedback]) -> None:
+        """Of what the agent says a critic's words are new to a reader, and that it asked for something."""
+        self.asked(kinds)
         for text, origin in message.pieces:
             if origin is Origin.CRITIC:
                 self.note(f"A critic: {text}", "magenta")
+
+    def asked(self, kinds: Sequence[Feedback]) -> None:
+        """What the model was asked for, where that explains why it goes on."""
+        for kind in kinds:
+            if kind in _ASKED:
+                self.note(f"({_ASKED[kind]})")
 
     def stopped(self, reason: StopReason, answer: str | None) -> None:
         self._interrupt = None
