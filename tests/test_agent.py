@@ -233,7 +233,7 @@ async def test_the_machinerys_failure_is_recorded_and_never_told_to_the_model(lo
 
 
 async def test_a_full_context_is_a_stop_reason(local_sandbox: Sandbox) -> None:
-    trajectory = await solve(local_sandbox, [code("1"), ContextOverflow("It does not fit")])
+    trajectory = await solve(local_sandbox, [code("1"), *[ContextOverflow("It does not fit")] * 3])
     assert trajectory.stop is StopReason.CONTEXT_FULL
     assert trajectory.notes == ("It does not fit",)
 

@@ -203,19 +203,26 @@ async def test_no_answer_is_forced_where_the_server_cannot(local_sandbox: Sandbo
 
 async def test_old_outputs_are_shortened_before_a_run_ends_for_want_of_room(local_sandbox: Sandbox) -> None:
     long = "```python\nprint('x' * 1500)\n```"
-    model = ScriptedModel([long, CODE, ContextOverflow("It does not fit"), ANSWER])
+    model = ScriptedModel([long, CODE, *[ContextOverflow("It does not fit")] * 3, ANSWER])
     trajectory = await solve(local_sandbox, model)
     assert (trajectory.stop, trajectory.answer) == (StopReason.ANSWERED, "42")
     (shortening,) = trajectory.shortenings
     assert shortening.turn == 2
-    assert len(model.requests[3][3].content) < 300
+    assert len(model.requests[5][3].content) < 300
     # What the replies before saw can be had back, exactly.
     assert trajectory.seen(1)[: len(model.requests[1])] == model.requests[1]
-    assert trajectory.seen(2)[: len(model.requests[3])] == model.requests[3]
+    assert trajectory.seen(2)[: len(model.requests[5])] == model.requests[5]
+
+
+async def test_a_shorter_reply_is_asked_for_before_anything_is_shortened(local_sandbox: Sandbox) -> None:
+    long = "```python\nprint('x' * 1500)\n```"
+    model = ScriptedModel([long, CODE, ContextOverflow("It does not fit"), ANSWER])
+    trajectory = await solve(local_sandbox, model)
+    assert (trajectory.answer, trajectory.shortenings) == ("42", ())
 
 
 async def test_a_context_that_cannot_be_shortened_is_full(local_sandbox: Sandbox) -> None:
-    trajectory = await solve(local_sandbox, ScriptedModel([CODE, ContextOverflow("It does not fit")]))
+    trajectory = await solve(local_sandbox, ScriptedModel([CODE, *[ContextOverflow("It does not fit")] * 3]))
     assert trajectory.stop is StopReason.CONTEXT_FULL
     assert trajectory.shortenings == ()
 

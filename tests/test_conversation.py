@@ -55,6 +55,20 @@ def test_an_output_goes_on_in_the_assistants_message() -> None:
     ]
 
 
+def test_a_mark_that_a_stop_string_took_away_ends_the_reply_where_the_output_cannot_go_on_in_it() -> None:
+    talk = conversation_of(ConversationForm.MESSAGES, OPENING, "</code>")
+    talk.add_reply("<code>\nprint(2 + 2)\n")
+    lead, end = ("</code>\n<output>\n", Origin.PROMPT), ("\n</output>", Origin.PROMPT)
+    talk.tell([Part(Feedback.OBSERVATION, [lead, ("4", Origin.INTERPRETER), end])])
+    assert [message.content for message in talk.messages[1:]] == [
+        "<code>\nprint(2 + 2)\n</code>",
+        "<output>\n4\n</output>",
+    ]
+    assert talk.messages[1].pieces[-1] == ("</code>", Origin.PROMPT)
+    talk.add_reply("So it is 4.")
+    assert talk.messages[-1].role is Role.ASSISTANT
+
+
 def test_what_is_no_output_is_a_message_in_any_chat() -> None:
     talk = conversation_of(ConversationForm.PREFILL, OPENING)
     talk.add_reply("Hm.")

@@ -95,8 +95,7 @@ def test_the_shipped_prices(model: str, price: float | None) -> None:
 
 
 def test_every_shipped_price_makes_sense() -> None:
-    (shipped,) = PriceTable.load().files
-    for name, price in shipped.items():
+    for name, price in PriceTable.load().shipped.items():
         assert price.cached_input is not None, name
         assert 0 < price.cached_input < price.input < price.output, name
         assert price.as_of <= date.today()

@@ -150,6 +150,17 @@ async def test_ids_and_logprobs_of_every_token(model: EmbeddedModel, role: Role)
     assert all(logprob <= 0 for logprob in reply.logprobs)
 
 
+async def test_no_token_is_lost_where_a_stop_string_begins_as_the_text_does() -> None:
+    begun = Message.of(Role.ASSISTANT, ("1\n2\n3\n4\n", Origin.MODEL))
+    asked = (*says("Write the numbers from 1 to 99, each on a line of its own."), begun)
+    telling = await EmbeddedModel.open(tokens=True)
+    reply = await telling.complete(asked, Sampling(max_tokens=24), stop=["\n```output"], timeout=SECONDS)
+    await telling.close()
+    assert "\n" in reply.text
+    assert reply.token_ids is not None
+    assert len(reply.token_ids) == reply.completion_tokens
+
+
 async def test_sampling_is_what_was_asked_for_and_nothing_more(model: EmbeddedModel) -> None:
     """llama.cpp's own top_k of 40 and min_p of 0.05 would bar nearly all of these tokens."""
     hot = Sampling(temperature=2.0, seed=1, max_tokens=24)

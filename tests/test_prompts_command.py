@@ -121,7 +121,7 @@ def test_every_mistake_is_listed_with_its_place(tmp_path: Path) -> None:
             "3:1: error: conversation: must",
         ),
         ("description: d\nprotocol: {kind: tags, code: {open: '<c>'}}\n", "protocol.code.close: is required"),
-        ("description: 1\n", "1:1: error: description: should be a valid string"),
+        ("description: 1\n", "1:1: error: description: should be a text"),
         ("user: '{problem}'\n", "1:1: error: description: is required"),
         ("description: d\nstop: a\n", "2:1: error: stop: should be"),
         ("description: d\x07\n", "1:15: error: a character that YAML does not allow"),

@@ -47,6 +47,7 @@ class Completion(Record):
     estimated: bool = False
     """True where the server gave no token counts and they were estimated from the characters."""
     token_ids: tuple[int, ...] | None = None
+    """Of the text's tokens, and perhaps of what ended it; null where not all of them came."""
     logprobs: tuple[float, ...] | None = None
     """Natural logarithms, one for each completion token."""
     duration: float = Field(ge=0)

@@ -10,7 +10,7 @@ import math
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -60,7 +60,9 @@ class _File(_Section):
 class PriceTable:
     """Prices by patterns of models' names. Those of the first file go before those of the next."""
 
-    files: tuple[Mapping[str, Price], ...]
+    shipped: Mapping[str, Price]
+    own: Mapping[str, Price] = field(default_factory=dict)
+    """The user's, which go before the shipped ones."""
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -69,19 +71,18 @@ class PriceTable:
         Raises:
             PriceError: a file cannot be read, or is not a table of prices; says where.
         """
-        paths = [prices_file()] if path is None else [path, prices_file()]
-        return cls(tuple(_read(path) for path in paths))
+        return cls(_read(prices_file()), {} if path is None else _read(path))
 
     def price_of(self, model: str, base_url: str | None) -> Price | None:
         """The price of a model where it is served at `base_url`; None where it is not known.
 
-        A model in this program's own care (`base_url` is None) or on this machine has no price, whatever
-        it is called. Of several patterns that fit, the one with the most letters is taken, and a plain
-        name before any pattern.
+        A model in this program's own care (`base_url` is None) has no price, whatever it is called, and one
+        on this machine only the user's own. Of several patterns that fit, the one with the most letters
+        is taken, and a plain name before any pattern.
         """
-        if base_url is None or _is_local(base_url):
+        if base_url is None:
             return None
-        for prices in self.files:
+        for prices in (self.own,) if _is_local(base_url) else (self.own, self.shipped):
             fitting = [pattern for pattern in prices if pattern == model or fnmatchcase(model, pattern)]
             if fitting:
                 return prices[max(fitting, key=lambda pattern: (pattern == model, _letters(pattern)))]

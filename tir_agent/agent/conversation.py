@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tir_agent.messages import Message, Origin, Role, ToolCall
@@ -45,11 +45,15 @@ class Conversation(typing.Protocol):
         """Words that the next reply goes on from."""
 
 
-def conversation_of(form: ConversationForm, opening: Sequence[Message]) -> Conversation:
-    """A conversation that begins with `opening`."""
+def conversation_of(form: ConversationForm, opening: Sequence[Message], closing: str = "") -> Conversation:
+    """A conversation that begins with `opening`.
+
+    `closing` is the mark that closes code in a prompt that was written for `PREFILL`, where the form is
+    `MESSAGES` for want of it.
+    """
     match form:
         case ConversationForm.MESSAGES:
-            return Messages(opening)
+            return Unfolded(opening, closing) if closing else Messages(opening)
         case ConversationForm.PREFILL:
             return Prefilled(opening)
         case ConversationForm.COMPLETION:
@@ -101,6 +105,32 @@ class Prefilled(Messages):
         if said := _joined([part for part in parts if part.kind not in _OUTPUTS]):
             self.messages.append(Message.of(Role.USER, *said))
         return self.messages[-1]
+
+
+class Unfolded(Messages):
+    """A chat for a prompt whose outputs would go on in the assistant's message, on a server without that.
+
+    Where the wrapper of an output begins with the mark that closes code, since a stop string took it away,
+    the mark ends the reply, and the rest of the wrapper is the user's message.
+    """
+
+    def __init__(self, opening: Sequence[Message], closing: str) -> None:
+        super().__init__(opening)
+        self._closing = closing
+
+    def tell(self, parts: Sequence[Part]) -> Message:
+        return super().tell([self._without_mark(part) for part in parts])
+
+    def _without_mark(self, part: Part) -> Part:
+        if part.kind not in _OUTPUTS or not part.pieces:
+            return part
+        (text, origin), *others = part.pieces
+        before, mark, after = text.partition(self._closing)
+        if not mark or before.strip():
+            return part
+        if not self.messages[-1].content.rstrip().endswith(mark):
+            self.messages[-1] = self.messages[-1].extended((before + mark, origin))
+        return replace(part, pieces=[(after.lstrip("\n"), origin), *others])
 
 
 class RawText:

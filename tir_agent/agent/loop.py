@@ -42,6 +42,9 @@ __all__ = ["Agent"]
 
 _FORCED_TOKENS: Final = 64
 """Tokens of a forced answer: it is a number or a short formula."""
+_SHORT_REPLIES: Final = (256, 64)
+"""Tokens of a reply that is asked for where a longer one does not fit beside the prompt: several servers
+refuse a limit that exceeds the window, though the reply itself might not."""
 _FORCED_STOP: Final = ("\n",)
 _NOT_FORCED: Final = frozenset({StopReason.ANSWERED, StopReason.CONTEXT_FULL, StopReason.TIME_LIMIT})
 
@@ -212,15 +215,19 @@ class Agent:
         return run.code_has_run or not (self._settings.stages.code_first and self._protocol.executes)
 
     async def _reply(self, run: Run, observer: Observer) -> Completion:
-        """Ask for a reply; where the context is full, shorten what can be shortened and ask again."""
+        """Ask for a reply; where it does not fit the context, for a shorter one, and then make room."""
+        sampling = self._settings.sampling
+        most = sampling.max_tokens
         while True:
             observer.reply_started(len(run.turns) + 1)
-            room = room_for_reply(self._settings.budget, self._settings.sampling, run)
+            room = min(room_for_reply(self._settings.budget, sampling, run), most)
             try:
                 return await self._ask(run, observer, room, self._prompt.stop)
             except ContextOverflow:
-                if not run.make_room():
+                shorter = next((tokens for tokens in _SHORT_REPLIES if tokens < room), None)
+                if shorter is None and not run.make_room():
                     raise
+                most = shorter or sampling.max_tokens
 
     async def _ask(self, run: Run, observer: Observer, room: int, stop: tuple[str, ...]) -> Completion:
         return await ask(

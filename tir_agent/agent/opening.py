@@ -8,7 +8,7 @@ from tir_agent.messages import Message, Origin, Role
 from tir_agent.models.capabilities import Capabilities, Prefill
 from tir_agent.prompts import Prompt
 from tir_agent.protocols import Protocol
-from tir_agent.settings import ConversationForm, RunSettings
+from tir_agent.settings import ConversationForm, RunSettings, Tags
 
 __all__ = ["suit"]
 
@@ -35,10 +35,8 @@ def suit(
             hint="Use a prompt with `conversation: completion`, for example --prompt base_fewshot",
         )
     if protocol.tools and not capabilities.tools:
-        raise ModelRejected(
-            f"The prompt {prompt.name} offers a tool, and this model on this server does not call it",
-            hint=_CHAT_PROMPT,
-        )
+        # A weak model may fail the probe and still call a tool now and then.
+        run.notes.append("The model was offered a tool, though it was not seen to call one on this server")
     run.window = capabilities.context_tokens
     raw = form is ConversationForm.COMPLETION
     run.notes += capabilities.notes(
@@ -57,7 +55,10 @@ def suit(
         opening = _without_system(opening)
         run.notes.append("The server takes no system message, so its text began the first user's message")
     if form is not prompt.conversation or opening != list(run.messages):
-        run.converse(form, opening)
+        closing = ""
+        if form is not prompt.conversation and isinstance(prompt.protocol, Tags):
+            closing = prompt.protocol.code.close
+        run.converse(form, opening, closing)
 
 
 def _without_system(opening: list[Message]) -> list[Message]:

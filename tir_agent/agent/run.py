@@ -75,12 +75,13 @@ class Run:
         self._price = price
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
+        self._closing = ""
         self._begin(prompt.opening(problem))
 
     def _begin(self, opening: Sequence[Message]) -> None:
         """A fresh start."""
         self._opening = tuple(opening)
-        self.conversation = conversation_of(self.form, opening)
+        self.conversation = conversation_of(self.form, opening, self._closing)
         self.turns: list[Turn] = []
         self.shortenings: list[Shortening] = []
         self.checks = Checks(self._settings.stages)
@@ -149,9 +150,13 @@ class Run:
         seed = None if sampling.seed is None else sampling.seed + len(self.attempts)
         return sampling.model_copy(update={"max_tokens": room, "seed": seed})
 
-    def converse(self, form: ConversationForm, opening: Sequence[Message]) -> None:
-        """Hold the conversation in another form than the prompt's, or from another opening."""
+    def converse(self, form: ConversationForm, opening: Sequence[Message], closing: str = "") -> None:
+        """Hold the conversation in another form than the prompt's, or from another opening.
+
+        `closing` is as for `conversation_of`.
+        """
         self.form = form
+        self._closing = closing
         self._begin(opening)
 
     def add_reply(self, completion: Completion, action: Action, answer: str | None) -> None:

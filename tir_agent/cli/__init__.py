@@ -12,9 +12,12 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends in one sentence and status 2, never a traceback."""
-    from tir_agent.cli.app import app
-    from tir_agent.cli.terminal import fail
-
+    try:
+        from tir_agent.cli.app import app
+        from tir_agent.cli.terminal import fail
+    except KeyboardInterrupt:
+        # Nothing has begun.
+        sys.exit(130)
     try:
         app()
     except TirError as error:

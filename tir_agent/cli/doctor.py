@@ -29,10 +29,10 @@ def doctor(
         str, typer.Option(envvar="TIR_MODEL", help="'embedded', a GGUF file, or a model's name.")
     ] = EMBEDDED,
     base_url_option: Annotated[
-        str | None, typer.Option("--base-url", help="The server's address [default: $OPENAI_BASE_URL].")
+        str | None, typer.Option("--base-url", help="The server's address (default: $OPENAI_BASE_URL).")
     ] = None,
     api_key_env: Annotated[
-        str | None, typer.Option(help="Environment variable with the key [default: OPENAI_API_KEY].")
+        str | None, typer.Option(help="Environment variable with the key (default: OPENAI_API_KEY).")
     ] = None,
     probe: Annotated[
         bool, typer.Option("--probe", help="Ask the server what it can do, although that is known.")

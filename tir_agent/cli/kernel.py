@@ -29,11 +29,11 @@ def install(
         Isolation, typer.Option(help="What a notebook shares with others.")
     ] = Isolation.SESSION,
     runtime: Annotated[
-        str | None, typer.Option(help="OCI runtime for Docker, e.g. runsc [default: the engine's own]")
+        str | None, typer.Option(help="OCI runtime for Docker, e.g. runsc (default: the engine's own)")
     ] = None,
     name: Annotated[str, typer.Option(help="What notebooks call the kernel.")] = spec.NAME,
     prefix: Annotated[
-        Path | None, typer.Option(help="Install below this folder [default: for this user].")
+        Path | None, typer.Option(help="Install below this folder (default: for this user).")
     ] = None,
 ) -> None:
     """Write the kernel spec, so that JupyterLab, nbclient and papermill find the kernel."""

@@ -31,7 +31,7 @@ def build(
         str, typer.Option(help="Image to build on: needs Python 3.11 or newer with pip and venv.")
     ] = image.DEFAULT_BASE,
     network: Annotated[
-        str | None, typer.Option(help="Network of the build, e.g. 'host' [default: Docker's own].")
+        str | None, typer.Option(help="Network of the build, e.g. 'host' (default: Docker's own).")
     ] = None,
     ca_bundle: Annotated[
         Path | None, typer.Option(help="Certificates (PEM) that pip shall trust during the build.")

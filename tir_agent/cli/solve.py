@@ -50,28 +50,28 @@ def solve(
         ),
     ] = EMBEDDED,
     base_url_option: Annotated[
-        str | None, typer.Option("--base-url", help="The server's address [default: $OPENAI_BASE_URL].")
+        str | None, typer.Option("--base-url", help="The server's address (default: $OPENAI_BASE_URL).")
     ] = None,
     api_key_env: Annotated[
-        str | None, typer.Option(help="Environment variable with the key [default: OPENAI_API_KEY].")
+        str | None, typer.Option(help="Environment variable with the key (default: OPENAI_API_KEY).")
     ] = None,
     prompt: Annotated[
         str | None,
-        typer.Option(help="A prompt's name or YAML file [default: tir; tir_fewshot for the embedded model]."),
+        typer.Option(help="A prompt's name or YAML file (default: tir; tir_fewshot for the embedded model)."),
     ] = None,
     kernel: Annotated[KernelChoice, typer.Option(help="Where code runs.")] = KernelChoice.AUTO,
     isolation: Annotated[
         Isolation, typer.Option(help="container: a session shares its container with no other.")
     ] = Isolation.SESSION,
     runtime: Annotated[
-        str | None, typer.Option(help="OCI runtime for Docker, e.g. runsc [default: the engine's own].")
+        str | None, typer.Option(help="OCI runtime for Docker, e.g. runsc (default: the engine's own).")
     ] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2)] = Sampling().temperature,
     top_p: Annotated[float, typer.Option(min=0.001, max=1)] = Sampling().top_p,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens in one reply.")] = Sampling().max_tokens,
     seed: Annotated[int | None, typer.Option(help="Seed for sampling.")] = None,
     top_k: Annotated[
-        int | None, typer.Option(min=-1, help="Draw among the likeliest K; -1: all [default: the server's].")
+        int | None, typer.Option(min=-1, help="Draw among the likeliest K; -1: all (default: the server's).")
     ] = None,
     min_p: Annotated[
         float | None,
@@ -108,10 +108,10 @@ def solve(
     ] = Stages().forced_answer,
     prices: Annotated[
         Path | None,
-        typer.Option(help="Prices of models, before those that are known [docs/costs.md]."),
+        typer.Option(help="Prices of models, before those that are known (docs/costs.md)."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Save the trajectory here [default: a new file in the state folder].")
+        Path | None, typer.Option(help="Save the trajectory here (default: a new file in the state folder).")
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print the record on standard output, and nothing else.")

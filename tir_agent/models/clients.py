@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from tir_agent.models.faults import LOOPBACK
+
 if TYPE_CHECKING:
     import ssl
 
@@ -18,7 +20,6 @@ __all__ = ["Clients"]
 
 _PLACEHOLDER_KEY: Final = "none"
 """Local servers want no key, and the client wants one."""
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _STREAMS_EACH: Final = 16
 """A client's pool looks at all its connections whenever a request begins or ends: with one client for all,
 the time that this takes grows with the square of their number."""
@@ -81,7 +82,7 @@ class Clients:
         # Reading them takes 30 ms, so all clients share them.
         self._certificates = self._certificates or httpx2.create_ssl_context()
         # A proxy that the environment names does not know this machine's own addresses.
-        proxies = urlsplit(self._url).hostname not in _LOOPBACK
+        proxies = urlsplit(self._url).hostname not in LOOPBACK
         return openai.AsyncOpenAI(
             base_url=self._url,
             api_key=self._key or _PLACEHOLDER_KEY,

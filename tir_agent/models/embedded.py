@@ -111,7 +111,13 @@ class EmbeddedModel:
             server.stop()
             raise
         client = OpenAIModel(
-            path.stem, base_url=f"{url}/v1", api_key=spec.key, tokens=tokens, patience=patience
+            path.stem,
+            base_url=f"{url}/v1",
+            api_key=spec.key,
+            tokens=tokens,
+            patience=patience,
+            # llama.cpp leaves out the tokens of text that could have begun a stop string.
+            own_stops=tokens,
         )
         return cls(name, spec, server, client, installed=installed)
 

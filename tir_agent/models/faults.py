@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from tir_agent.errors import ContextOverflow, ModelError, ModelRejected, ModelUnavailable
 from tir_agent.models.wire import ErrorBody
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
     import openai
 
-__all__ = ["Passing", "dropped", "refused", "refused_midway", "retry_after", "unreachable"]
+__all__ = ["LOOPBACK", "Passing", "dropped", "refused", "refused_midway", "retry_after", "unreachable"]
 
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""This machine's own names."""
 _PASSING_STATUS = frozenset({408, 409, 425, 429})
 _NOT_IMPLEMENTED = 501
 _BUSY_STATUS = frozenset({429, 503})
@@ -65,10 +68,14 @@ def refused_midway(error: openai.APIError, *, model: str, url: str) -> Passing |
 
 def unreachable(url: str, error: BaseException) -> ModelUnavailable:
     """No connection was made at all."""
+    local = urlsplit(url).hostname in LOOPBACK
+    start = "Start it (vllm serve MODEL, llama-server -m FILE, ollama serve)"
+    check = "Is this machine online? A server of your own"
     return ModelUnavailable(
         f"Cannot connect to the model server at {url} ({_root(error)})",
-        hint="Start it (vllm serve MODEL, llama-server -m FILE, ollama serve), "
-        "or give its address with --base-url, which ends in /v1 for most servers",
+        hint=f"{start}, or give its address with --base-url, which ends in /v1 for most servers"
+        if local
+        else f"{check} is named with --base-url, for example http://localhost:8000/v1",
     )
 
 
@@ -120,7 +127,7 @@ def _rejected(body: ErrorBody, model: str) -> ModelError:
     if body.param:
         return ModelRejected(
             _sentence(f"The model server refused the field {body.param!r}", body),
-            hint="This model may not take it: give another value, or use another model",
+            hint="This model may not take it: leave it out, or give another value",
         )
     return ModelRejected(_sentence("The model server refused the request", body))
 
@@ -141,16 +148,25 @@ def _is_overflow(body: ErrorBody) -> bool:
     )
 
 
+_OVERFLOW_WORDS: Final = (
+    "model's context length",
+    "maximum context length",
+    "context length currently available",
+    "`inputs` tokens + `max_new_tokens` must be <=",
+)
+
+
 def _prose_tells_of_overflow(message: str) -> bool:
     """The one place where a server's prose decides: SGLang, older vLLM and Ollama give nothing else.
 
     SGLang: "The input (5000 tokens) is longer than the model's context length (4096 tokens)",
     "Requested token count exceeds the model's maximum context length of 4096 tokens"; vLLM before it
-    named the parameter: "This model's maximum context length is 4096 tokens". Where another server
-    words it differently, the request counts as refused.
+    named the parameter: "This model's maximum context length is 4096 tokens". Ollama: "the prompt is longer
+    than the context length currently available". TGI: "`inputs` tokens + `max_new_tokens` must be <= 4096".
+    Where another server words it differently, the request counts as refused.
     """
     text = message.lower()
-    return "model's context length" in text or "maximum context length" in text
+    return any(words in text for words in _OVERFLOW_WORDS)
 
 
 def _sentence(start: str, body: ErrorBody) -> str:

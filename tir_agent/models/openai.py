@@ -58,10 +58,12 @@ class OpenAIModel:
         limiter: RateLimiter | None = None,
         cache: CapabilityCache | None = None,
         capabilities: Capabilities | None = None,
+        own_stops: bool = False,
     ) -> None:
         """`tokens` asks for token ids and logprobs, which cost bandwidth; not every server has them.
         `cache` keeps what the server was found to do from one process to the next; where `capabilities`
-        says what it can do, it is not asked.
+        says what it can do, it is not asked. With `own_stops` no stop string is sent, and a reply is ended
+        here alone.
 
         `limiter` is the one that all requests to this server share; None sets no limit, and keeps only the
         pauses that the server asks for.
@@ -76,7 +78,7 @@ class OpenAIModel:
         self._connection = Connection(
             base_url or OPENAI_URL, api_key, name, connect_seconds=self._patience.connect
         )
-        self._dialect = Dialect()
+        self._dialect = Dialect(left_out=frozenset({"stop"}) if own_stops else frozenset())
         self._cache = cache
         self._findings: Findings | None = None
         if capabilities is not None:

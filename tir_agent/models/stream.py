@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 from tir_agent.models.base import CallListener
@@ -44,6 +45,7 @@ class Reply:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._token_ids: list[int] = []
+        self._token_texts: list[bytes | None] = []
         self._logprobs: list[float] = []
         self._server_stop: str | None = None
         self._cut = False
@@ -88,6 +90,7 @@ class Reply:
             self._pass(self._filter.feed(self._echo.feed(text)))
         if choice.logprobs is not None:
             self._logprobs += choice.logprobs.values
+            self._token_texts += [token.encoded for token in choice.logprobs.content]
             if choice.token_ids is None:
                 self._token_ids += choice.logprobs.ids
         self._token_ids += choice.token_ids or []
@@ -122,6 +125,21 @@ class Reply:
             if self._listener is not None:
                 self._listener.text(text)
 
+    def _whole_tokens(self, text: bytes) -> int:
+        """How many of the tokens that came are the reply's; 0 where they are not the text's.
+
+        Tokens of a stop string that was cut off here have no place in the text. llama.cpp leaves out those
+        of a piece of text that it held back, since it could have begun a stop string.
+        """
+        known = [one for one in self._token_texts if one is not None]
+        if len(known) < max(len(self._token_ids), len(self._logprobs)):
+            return 0 if self._cut else max(len(self._token_ids), len(self._logprobs))
+        if not self._cut:
+            return len(known) if text in b"".join(known) else 0
+        lengths = itertools.accumulate(map(len, known))
+        end = next((number for number, length in enumerate(lengths, 1) if length >= len(text)), 0)
+        return end if b"".join(known[:end]) == text else 0
+
     def completion(self, *, duration: float) -> Completion:
         """The reply as a record. `duration` is in seconds."""
         if self.finish is None:
@@ -133,9 +151,10 @@ class Reply:
             prompt_tokens=sum(estimate_tokens(message.content) for message in self._request.messages),
             completion_tokens=sum(estimate_tokens(part) for part in written),
         )
-        # Tokens of a stop string that was cut off here have no place in the text, so they would mislead.
-        tokens = () if self._cut else tuple(self._token_ids)
-        logprobs = () if self._cut else tuple(self._logprobs)
+        whole = self._whole_tokens(text.encode("utf-8", "replace"))
+        tokens, logprobs = tuple(self._token_ids[:whole]), tuple(self._logprobs[:whole])
+        if self.usage is None and logprobs:
+            usage = usage.model_copy(update={"completion_tokens": len(logprobs)})
         return Completion(
             text=text,
             finish_reason=self.finish,

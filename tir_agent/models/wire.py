@@ -6,6 +6,7 @@ of a wrong type is refused, because then nothing is known about the rest either.
 
 from __future__ import annotations
 
+import builtins
 import json
 from typing import Annotated
 
@@ -88,6 +89,16 @@ class TokenLogprob(Wire):
     logprob: float
     id: int | None = None
     """llama.cpp."""
+    token: str | None = None
+    bytes: list[int] | None = None
+    """Of the token's text, which may be part of a character."""
+
+    @property
+    def encoded(self) -> builtins.bytes | None:
+        """The token's text; None where the server does not tell."""
+        if self.bytes is not None:
+            return builtins.bytes(self.bytes)
+        return None if self.token is None else self.token.encode("utf-8", "replace")
 
 
 class Logprobs(Wire):

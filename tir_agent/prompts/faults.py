@@ -6,6 +6,7 @@ import difflib
 import typing
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -84,6 +85,18 @@ def repeated_keys(node: yaml.Node | None) -> Iterator[Fault]:
                 waiting.append(value)
 
 
+# In the words of someone who writes a file, not of someone who writes Python.
+_PLAIN: Final = {
+    "missing": "is required",
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "string_type": "should be a text",
+    "dict_type": "should be a mapping",
+    "model_type": "should be a mapping",
+    "model_attributes_type": "should be a mapping, with a field a line",
+}
+
+
 def schema_faults(error: ValidationError, places: Places) -> list[Fault]:
     """All that pydantic found, in the order of the file."""
     faults = [_fault(one, places) for one in error.errors(include_url=False)]
@@ -95,8 +108,12 @@ def _fault(error: ErrorDetails, places: Places) -> Fault:
     line, column = places.of(location)
     hint = None
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if error["type"] == "missing":
-        message = "is required"
+    if error["type"] in _PLAIN:
+        message = _PLAIN[error["type"]]
+    elif error["type"] == "too_long":
+        message = f"should have at most {error['ctx']['max_length']} entries"
+    elif error["type"] == "too_short":
+        message = f"should have at least {error['ctx']['min_length']}"
     elif error["type"] == "extra_forbidden":
         message = "there is no such field"
         hint = _meant(str(location[-1]), _fields_beside(location))
