@@ -287,6 +287,14 @@ async def test_a_form_that_the_server_lacks_is_refused_in_one_sentence(
     assert "--prompt" in (trajectory.failure.hint or "")
 
 
+async def test_a_tool_is_offered_even_where_the_model_was_not_seen_to_call_one(
+    local_sandbox: Sandbox,
+) -> None:
+    trajectory = await solve(local_sandbox, Limited([ANSWER], tools=False), prompt=load_prompt("tools"))
+    assert (trajectory.answer, len(trajectory.notes)) == ("42", 1)
+    assert "not seen to call one" in trajectory.notes[0]
+
+
 async def test_a_system_text_goes_before_the_problem_where_no_system_message_is_taken(
     local_sandbox: Sandbox,
 ) -> None:

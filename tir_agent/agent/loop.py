@@ -125,6 +125,7 @@ class Agent:
                 if not self._starts_again(run, stop):
                     break
                 run.start_again(stop)
+                observer.started_again()
             run.stop = stop
         finally:
             if session is not None:

@@ -34,6 +34,9 @@ class Observer:
     def told(self, message: Message, kinds: Sequence[Feedback]) -> None:
         """The agent answered the model: `kinds` says with what, `message` holds the last of it."""
 
+    def started_again(self) -> None:
+        """The attempt ran no code and was given up; a fresh one begins."""
+
     def stopped(self, reason: StopReason, answer: str | None) -> None:
         """The run is at its end."""
 

@@ -56,19 +56,20 @@ def draw(console: Console, prompt: Prompt, messages: Sequence[Message]) -> None:
     if not console.is_terminal and messages[0].role is Role.RAW:
         console.file.write(messages[0].content)
         return
+    if isinstance(prompt.protocol, ToolCalls):
+        choice = prompt.protocol
+        console.print(Text("[a function, offered with every request]", style="bold dim"))
+        console.print(
+            Text(f"{choice.name}({choice.argument}): {choice.description}", style=_STYLES[Origin.PROMPT]),
+            soft_wrap=True,
+        )
+        console.print()
     for number, message in enumerate(messages):
         if message.role is not Role.RAW:
             console.print(Text(f"{'' if number == 0 else chr(10)}[{message.role}]", style="bold dim"))
         console.print(_coloured(message), soft_wrap=True)
         for call in message.tool_calls:
             console.print(Text(f"{call.name}({call.arguments})", style=_STYLES[Origin.MODEL]), soft_wrap=True)
-    if isinstance(prompt.protocol, ToolCalls):
-        choice = prompt.protocol
-        console.print(Text("\n[tool]", style="bold dim"))
-        console.print(
-            Text(f"{choice.name}({choice.argument}): {choice.description}", style=_STYLES[Origin.PROMPT]),
-            soft_wrap=True,
-        )
 
 
 def _coloured(message: Message) -> Text:

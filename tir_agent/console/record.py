@@ -21,7 +21,7 @@ def show_trajectory(console: Console, trajectory: Trajectory) -> None:
     for attempt in trajectory.attempts:
         for turn in attempt.turns:
             _show_turn(view, turn)
-        view.note("(given up, since no code was run; the model starts again)")
+        view.started_again()
     for turn in trajectory.turns:
         _show_turn(view, turn)
     view.stopped(trajectory.stop, trajectory.answer)

@@ -174,6 +174,9 @@ class RunView(Observer):
             if origin is Origin.CRITIC:
                 self.note(f"A critic: {text}", "magenta")
 
+    def started_again(self) -> None:
+        self.note("(given up, since no code was run; the model starts again)")
+
     def asked(self, kinds: Sequence[Feedback]) -> None:
         """What the model was asked for, where that explains why it goes on."""
         for kind in kinds:
