@@ -199,7 +199,7 @@ def tables(outcomes: Outcomes, count: int) -> list[Table]:
         Outcome.UNAFFECTED: "not notice it",
         Outcome.RETRIED: "ask again",
         Outcome.REFUSED: "end the run as ERROR",
-        Outcome.OVERFLOW: "make room, or end as CONTEXT_FULL",
+        Outcome.OVERFLOW: "ask for a shorter reply, make room, or end as CONTEXT_FULL",
     }
     for name, times in sorted(faults.items()):
         met.add_row(name, str(times), meanings[names[name]])
