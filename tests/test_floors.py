@@ -14,10 +14,22 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "tir_agent"
 
 FLOORS = [
-    {"errors", "settings", "messages", "completion", "execution", "usage", "trajectory", "assets", "checks"},
+    {
+        "errors",
+        "settings",
+        "messages",
+        "completion",
+        "execution",
+        "grades",
+        "usage",
+        "trajectory",
+        "assets",
+        "checks",
+    },
     {"problems", "prompts", "protocols", "observation", "answers", "models", "kernel", "grading", "costs"},
     {"agent"},
     {"store", "evaluate"},
+    {"collect"},
     {"console", "cli", "__main__"},
 ]
 # Plain data may be made of plain data; the screens are drawn by the command line; grading asks a kernel.
@@ -25,6 +37,8 @@ NEIGHBOURS = {
     ("messages", "settings"),
     ("completion", "messages"),
     ("execution", "messages"),
+    ("grades", "messages"),
+    ("trajectory", "grades"),
     ("trajectory", "completion"),
     ("trajectory", "execution"),
     ("trajectory", "messages"),

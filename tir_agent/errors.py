@@ -5,7 +5,10 @@
     │   ├── ProblemError         a problem is empty, too long or not text
     │   ├── PromptError          a prompt file is missing or invalid
     │   ├── PriceError           a price file is missing or invalid
-    │   └── TrajectoryError      a trajectory file is missing or invalid
+    │   ├── TrajectoryError      a trajectory file is missing or invalid
+    │   ├── DataError            a data set is missing, or cannot be read as problems
+    │   ├── ConfigError          a configuration file is missing or invalid
+    │   └── RunError             a run's folder is missing, in use, or of another configuration
     ├── MachineryError           something around the model failed: never shown to the model as output
     │   ├── ModelError           the model server failed
     │   │   ├── ModelUnavailable     it cannot be reached, or stopped answering
@@ -25,7 +28,9 @@ What a model's own code does (an exception, a time-out, a killed kernel) is not 
 __all__ = [
     "BaseImageUnavailable",
     "BranchRefused",
+    "ConfigError",
     "ContextOverflow",
+    "DataError",
     "MachineryError",
     "ModelError",
     "ModelRejected",
@@ -33,6 +38,7 @@ __all__ = [
     "PriceError",
     "ProblemError",
     "PromptError",
+    "RunError",
     "SandboxError",
     "SandboxLost",
     "SandboxUnavailable",
@@ -70,6 +76,18 @@ class PriceError(UsageError):
 
 class TrajectoryError(UsageError):
     """A trajectory file is missing, or is not a trajectory of a version that is known here."""
+
+
+class DataError(UsageError):
+    """A data set is missing, or cannot be read as problems."""
+
+
+class ConfigError(UsageError):
+    """A configuration file is missing, or says something that it may not say."""
+
+
+class RunError(UsageError):
+    """A run's folder is missing, in use by another process, or was made with another configuration."""
 
 
 class MachineryError(TirError):

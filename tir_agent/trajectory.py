@@ -15,6 +15,7 @@ from pydantic import Field
 
 from tir_agent.completion import Completion, FinishReason
 from tir_agent.execution import Execution, ExecutionError, ExecutionStatus, Image
+from tir_agent.grades import Grade, GradingRule, Verdict
 from tir_agent.messages import Message, Origin, Record, Role, Span, ToolCall
 from tir_agent.settings import RunSettings
 from tir_agent.usage import Cost, Currency, Timings, Usage
@@ -35,12 +36,14 @@ __all__ = [
     "Feedback",
     "FinishReason",
     "Grade",
+    "GradingRule",
     "Image",
     "Message",
     "Origin",
     "Problem",
     "PromptIdentity",
     "Role",
+    "Sample",
     "Shortening",
     "Span",
     "StopReason",
@@ -62,6 +65,22 @@ class Problem(Record):
     id: str
     text: str
     gold: str | None = None
+    rule: GradingRule = GradingRule()
+    """How its answer is to be compared with `gold`."""
+    subject: str | None = None
+    level: str | None = None
+    """Difficulty, in the words of the data set."""
+    source: str | None = None
+    """Where it was read: `file.jsonl:17`."""
+
+
+class Sample(Record):
+    """Which of several runs on one problem this is. With the problem's id it is unique in a collection."""
+
+    arm: str
+    """Name of the model or checkpoint, among those that the collection mixes."""
+    index: int = Field(ge=0)
+    """Counted from 0, for each problem and arm."""
 
 
 class Cell(Record):
@@ -149,26 +168,6 @@ class StopReason(StrEnum):
     """The machinery failed; says nothing about the model."""
 
 
-class Verdict(StrEnum):
-    """How the answer compares with the gold one."""
-
-    CORRECT = "correct"
-    WRONG = "wrong"
-    UNGRADABLE = "ungradable"
-    TIMEOUT = "timeout"
-
-
-class Grade(Record):
-    """A verdict with its reason and what the grader read."""
-
-    verdict: Verdict
-    reason: str
-    answer_parsed: tuple[str, ...] = ()
-    gold_parsed: tuple[str, ...] = ()
-    grader: str
-    """Name and version."""
-
-
 class Failure(Record):
     """The machinery's failure that ended a run."""
 
@@ -219,6 +218,8 @@ class Trajectory(Record):
     version: Literal[1] = VERSION
     id: str
     problem: Problem
+    sample: Sample | None = None
+    """Null for a run that is not part of a collection."""
     messages: tuple[Message, ...]
     turns: tuple[Turn, ...]
     shortenings: tuple[Shortening, ...] = ()

@@ -55,3 +55,6 @@ class Timings(Record):
     """Seconds spent waiting for the model."""
     kernel: float = Field(ge=0)
     """Seconds spent waiting for the kernel, its start included."""
+    queued: float = Field(default=0.0, ge=0)
+    """Seconds spent waiting for a turn to ask the model, or to have a kernel or a processor, among the runs
+    of one collection. In none of the budgets, and not in `model` and `kernel`."""

@@ -1,6 +1,21 @@
 """What a run can be told, and a prompt file too. Plain data with its defaults."""
 
 from tir_agent.settings.base import Settings
+from tir_agent.settings.collect import (
+    Arm,
+    Fixed,
+    Fsync,
+    Operation,
+    Pairs,
+    Proportional,
+    Recipe,
+    SamplePlan,
+    Server,
+    Storage,
+    UntilCorrect,
+    Vote,
+)
+from tir_agent.settings.problems import FieldMap, GoldForm, ProblemSource
 from tir_agent.settings.protocols import (
     Fences,
     Marks,
@@ -28,9 +43,14 @@ from tir_agent.settings.run import (
 )
 
 __all__ = [
+    "Arm",
     "Budget",
     "ConversationForm",
     "Fences",
+    "FieldMap",
+    "Fixed",
+    "Fsync",
+    "GoldForm",
     "Isolation",
     "KernelChoice",
     "LengthUnit",
@@ -38,16 +58,26 @@ __all__ = [
     "Marks",
     "NoTool",
     "ObservationPolicy",
+    "Operation",
+    "Pairs",
+    "ProblemSource",
+    "Proportional",
     "ProtocolChoice",
     "RateLimits",
     "Rationale",
+    "Recipe",
     "Rounds",
     "RunSettings",
+    "SamplePlan",
     "Sampling",
+    "Server",
     "Settings",
     "Stages",
+    "Storage",
     "Subtasks",
     "Tags",
     "ToolCalls",
+    "UntilCorrect",
+    "Vote",
     "WarningPolicy",
 ]
