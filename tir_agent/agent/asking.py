@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 
+from tir_agent.agent.gate import Gate
 from tir_agent.agent.observer import Observer
 from tir_agent.agent.repetition import LoopWatch
 from tir_agent.agent.run import CHARS_PER_TOKEN, Run
@@ -20,6 +22,7 @@ __all__ = ["ask"]
 
 async def ask(
     model: Model,
+    gate: Gate,
     run: Run,
     settings: RunSettings,
     observer: Observer,
@@ -31,11 +34,28 @@ async def ask(
 ) -> Completion:
     """The next reply to the run's conversation; at the run's end of time, what has come until then.
 
-    A reply that falls into a loop is stopped. `keep` gets what has come where the run is cancelled.
+    Waits at the gate first. A reply that falls into a loop is stopped. `keep` gets what has come where
+    the run is cancelled.
 
     Raises:
         ModelError: as `Model.complete`.
     """
+    async with AsyncExitStack() as place:
+        with run.queue():
+            await place.enter_async_context(gate.request())
+        return await _ask(model, run, settings, observer, sampling, stop, tools, keep)
+
+
+async def _ask(
+    model: Model,
+    run: Run,
+    settings: RunSettings,
+    observer: Observer,
+    sampling: Sampling,
+    stop: Sequence[str],
+    tools: Sequence[Tool],
+    keep: Callable[[Completion], None],
+) -> Completion:
     left = settings.budget.max_seconds - run.seconds
     draft = _Draft(observer, settings.budget.max_loop_chars)
     try:

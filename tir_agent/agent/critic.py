@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
+from tir_agent.agent.gate import Gate
 from tir_agent.agent.run import Run
 from tir_agent.agent.telling import solution_text
 from tir_agent.messages import Message, Origin, Role
@@ -15,8 +18,9 @@ __all__ = ["Critic"]
 class Critic:
     """Sees the problem and the solution alone: no system text, no exemplars, no tool."""
 
-    def __init__(self, model: Model, prompt: Prompt, settings: RunSettings) -> None:
+    def __init__(self, model: Model, gate: Gate, prompt: Prompt, settings: RunSettings) -> None:
         self._model = model
+        self._gate = gate
         self._prompt = prompt
         self._settings = settings
 
@@ -32,12 +36,15 @@ class Critic:
             solution=(solution_text(run.turns), Origin.PROMPT),
         )
         raw = run.form is ConversationForm.COMPLETION
-        left = max(self._settings.budget.max_seconds - run.seconds, 1.0)
-        with run.model_time():
-            critique = await self._model.complete(
-                [Message.of(Role.RAW if raw else Role.USER, *request)],
-                run.sampling(self._settings.sampling.max_tokens),
-                timeout=left,
-            )
+        async with AsyncExitStack() as place:
+            with run.queue():
+                await place.enter_async_context(self._gate.request())
+            left = max(self._settings.budget.max_seconds - run.seconds, 1.0)
+            with run.model_time():
+                critique = await self._model.complete(
+                    [Message.of(Role.RAW if raw else Role.USER, *request)],
+                    run.sampling(self._settings.sampling.max_tokens),
+                    timeout=left,
+                )
         run.add_critique(critique)
         return critique.text.strip()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final
 
 import tir_agent
 from tir_agent.agent.asking import ask
 from tir_agent.agent.budget import is_crowded, room_for_reply, spent
-from tir_agent.agent.cells import run_cells
+from tir_agent.agent.cells import Cells
 from tir_agent.agent.conversation import Part
 from tir_agent.agent.critic import Critic
+from tir_agent.agent.gate import Gate, OpenGate
 from tir_agent.agent.observer import Observer
 from tir_agent.agent.opening import suit
 from tir_agent.agent.repetition import find_loop
@@ -22,7 +24,7 @@ from tir_agent.answers import extract_answer
 from tir_agent.costs import Price
 from tir_agent.errors import ContextOverflow, MachineryError
 from tir_agent.grading import grade_answer
-from tir_agent.kernel.base import Sandbox, Session
+from tir_agent.kernel.base import Sandbox
 from tir_agent.models.base import Model
 from tir_agent.models.capabilities import Capabilities, Prefill
 from tir_agent.prompts import Prompt, fill
@@ -34,6 +36,7 @@ from tir_agent.trajectory import (
     Feedback,
     FinishReason,
     Problem,
+    Sample,
     StopReason,
     Trajectory,
 )
@@ -62,17 +65,19 @@ class Agent:
         critic: Model | None = None,
         model_server: str | None = None,
         price: Price | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """`sandbox` may be None for a prompt without a tool; answers are then not graded.
 
         `critic` reviews answers where the settings ask for it, `model` where it is None.
         `model_server` is what the server says of itself, for the record; `price` is what the model costs,
-        where that is known.
+        where that is known. `gate` is where runs that share what there is wait for their turns.
         """
         if sandbox is None and prompt.uses_tool:
             raise ValueError(f"the prompt {prompt.name!r} runs code, so it needs a sandbox")
         self._model = model
-        self._critic = Critic(critic or model, prompt, settings)
+        self._gate = gate or OpenGate()
+        self._critic = Critic(critic or model, self._gate, prompt, settings)
         self._sandbox = sandbox
         self._prompt = prompt
         self._settings = settings
@@ -87,14 +92,18 @@ class Agent:
         observer: Observer | None = None,
         save: Callable[[Trajectory], None] = lambda trajectory: None,
         notes: tuple[str, ...] = (),
+        sample: Sample | None = None,
+        seed: int | None = None,
     ) -> Trajectory:
         """Run until there is an answer or a budget is spent.
 
+        `sample` says which of a collection's samples this is; `seed` stands for the settings' seed.
         `save` gets the trajectory whatever happens, cancellation and errors of this program included.
         The machinery's failures are not raised but recorded (`stop` is ERROR, `failure` says why).
         """
         observer = observer or Observer()
-        run = Run(problem, self._prompt, self._settings, self._environment, self._price)
+        settings = self._settings if seed is None else self._settings.seeded(seed)
+        run = Run(problem, self._prompt, settings, self._environment, self._price, sample)
         run.notes += notes
         try:
             await self._run(run, observer)
@@ -115,33 +124,30 @@ class Agent:
         with run.model_time():
             capabilities = await self._model.capabilities()
         suit(run, self._prompt, self._protocol, capabilities, self._settings)
-        session: Session | None = None
-        try:
+        async with AsyncExitStack() as stack:
+            cells = None
             if self._sandbox is not None and self._protocol.executes:
-                with run.kernel_time():
-                    session = await self._sandbox.session()
+                cells = Cells(self._sandbox, self._gate, run, self._prompt, self._settings, observer)
+                await stack.enter_async_context(cells)
             while True:
-                stop = await self._attempt(run, session, observer, capabilities)
+                stop = await self._attempt(run, cells, observer, capabilities)
                 if not self._starts_again(run, stop):
                     break
                 run.start_again(stop)
                 observer.started_again()
             run.stop = stop
-        finally:
-            if session is not None:
-                await session.close()
         if self._sandbox is not None and run.problem.gold is not None:
             run.grade = await grade_answer(self._sandbox, run.answer, run.problem.gold)
 
     async def _attempt(
-        self, run: Run, session: Session | None, observer: Observer, capabilities: Capabilities
+        self, run: Run, cells: Cells | None, observer: Observer, capabilities: Capabilities
     ) -> StopReason:
         """From the opening to an answer or to the end of a budget."""
         run.last_turn_for = spent(self._settings.budget, run)
         try:
             stop = None
             while stop is None:
-                stop = await self._turn(run, session, observer)
+                stop = await self._turn(run, cells, observer)
         except ContextOverflow as error:
             run.notes.append(error.message)
             stop = StopReason.CONTEXT_FULL
@@ -153,7 +159,7 @@ class Agent:
             return await self._forced(run, stop, observer, capabilities)
         return stop
 
-    async def _turn(self, run: Run, session: Session | None, observer: Observer) -> StopReason | None:
+    async def _turn(self, run: Run, cells: Cells | None, observer: Observer) -> StopReason | None:
         """One reply and what comes of it; why the attempt ends with it, where it does."""
         if room_for_reply(self._settings.budget, self._settings.sampling, run) <= 0:
             return StopReason.TOKEN_LIMIT
@@ -164,8 +170,8 @@ class Agent:
         observer.reply_ended(action)
         if completion.finish_reason is FinishReason.ABORTED:
             return StopReason.TIME_LIMIT
-        if session is not None:
-            await run_cells(run, session, action, self._prompt, self._settings, observer)
+        if cells is not None:
+            await cells.run(action)
         said = await self._said(run, action, completion)
         if isinstance(said, StopReason):
             return said
@@ -233,6 +239,7 @@ class Agent:
     async def _ask(self, run: Run, observer: Observer, room: int, stop: tuple[str, ...]) -> Completion:
         return await ask(
             self._model,
+            self._gate,
             run,
             self._settings,
             observer,

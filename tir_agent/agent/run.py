@@ -28,6 +28,7 @@ from tir_agent.trajectory import (
     Grade,
     Message,
     Problem,
+    Sample,
     Shortening,
     StopReason,
     Timings,
@@ -52,9 +53,11 @@ class Run:
         settings: RunSettings,
         environment: Environment,
         price: Price | None = None,
+        sample: Sample | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex
         self.problem = problem
+        self._sample = sample
         self.form = prompt.conversation
         self.attempts: list[Attempt] = []
         self.stop: StopReason | None = None
@@ -68,6 +71,8 @@ class Run:
         """Written over the whole run, given-up attempts included."""
         self.model_seconds = 0.0
         self.kernel_seconds = 0.0
+        self.queued_seconds = 0.0
+        """Waited for a turn, among the runs that share the machine."""
         self._prompt_tokens = 0
         self._prompt = prompt
         self._settings = settings
@@ -106,8 +111,8 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
-        return time.monotonic() - self._clock
+        """Since the run began, without the waiting for its turns."""
+        return time.monotonic() - self._clock - self.queued_seconds
 
     @property
     def most_repeats(self) -> int:
@@ -140,6 +145,15 @@ class Run:
             yield
         finally:
             self.kernel_seconds += time.monotonic() - start
+
+    @contextmanager
+    def queue(self) -> Iterator[None]:
+        """Time of waiting for a turn: the run's clock stands still."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.queued_seconds += time.monotonic() - start
 
     def sampling(self, room: int) -> Sampling:
         """How the next reply is drawn, with at most `room` tokens.
@@ -228,6 +242,7 @@ class Run:
         return Trajectory(
             id=self.id,
             problem=self.problem,
+            sample=self._sample,
             messages=tuple(self.messages),
             turns=tuple(self.turns),
             shortenings=tuple(self.shortenings),
@@ -252,15 +267,19 @@ class Run:
             ),
             timings=Timings(
                 started=self._started,
-                duration=self.seconds,
+                duration=self.seconds + self.queued_seconds,
                 model=self.model_seconds,
                 kernel=self.kernel_seconds,
+                queued=self.queued_seconds,
             ),
         )
 
     def _count(self, completion: Completion) -> None:
         self.model_tokens += completion.completion_tokens
         self._prompt_tokens += completion.prompt_tokens
+        # The rate limiter's queue is a queue like the others.
+        self.queued_seconds += completion.queued
+        self.model_seconds -= completion.queued
 
     def _told(self, kinds: Sequence[Feedback], pieces: Pieces) -> None:
         self._amend(feedback=tuple(dict.fromkeys((*self.turns[-1].feedback, *kinds))))

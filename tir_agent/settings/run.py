@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 from pydantic import Field
 
@@ -218,3 +219,7 @@ class RunSettings(Settings):
     budget: Budget = Budget()
     limits: Limits = Limits()
     stages: Stages = Stages()
+
+    def seeded(self, seed: int) -> Self:
+        """These settings with another seed for the sampling."""
+        return self.model_copy(update={"sampling": self.sampling.model_copy(update={"seed": seed})})
