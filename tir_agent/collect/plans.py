@@ -44,28 +44,26 @@ def needs_golds(plan: SamplePlan) -> bool:
     return isinstance(plan, UntilCorrect | Proportional | Pairs)
 
 
-def wanted(plan: SamplePlan, seen: Sequence[Seen], missing: int = 0) -> int:
-    """How many more samples to draw, beyond those `seen` and `missing`, before the plan looks again.
+def wanted(plan: SamplePlan, seen: Sequence[Seen], *, running: int = 0, lost: int = 0) -> int:
+    """How many more samples to draw now, beyond those that were `seen`, are `running` or were `lost`.
 
-    `missing` samples were drawn and have not come, or will never. Zero together with nothing under way is
-    the problem's end. Samples that are asked for together can all turn out to be needed, so none is drawn
-    that one at a time would not have drawn. (Votes are the exception: no draw is wasted there that could
-    have decided.)
+    Lost are those that the machinery failed too often. Zero, with nothing running, is the problem's end.
+    Samples that are asked for together can all turn out to be needed: none is drawn that one after the
+    other would not have been.
     """
-    drawn = len(seen) + missing
-    left = most(plan) - drawn
+    left = most(plan) - len(seen) - running - lost
     match plan:
         case Fixed():
             need = left
         case UntilCorrect():
-            need = plan.correct - _count(seen, _RIGHT) - missing
+            need = plan.correct - _count(seen, _RIGHT) - running
         case Proportional():
-            need = _proportional(plan, seen, missing)
+            need = _proportional(plan, seen, running, lost)
         case Pairs():
             short = max(plan.right - _count(seen, _RIGHT), 0) + max(plan.wrong - _count(seen, _WRONG), 0)
-            need = short - missing
+            need = short - running
         case Vote():
-            need = _undecided(plan, seen) - missing
+            need = _undecided(plan, seen, lost) - running
     return max(min(need, left), 0)
 
 
@@ -73,27 +71,24 @@ def _count(seen: Sequence[Seen], verdict: Verdict) -> int:
     return sum(one.verdict is verdict for one in seen)
 
 
-def _proportional(plan: Proportional, seen: Sequence[Seen], missing: int) -> int:
-    drawn = len(seen) + missing
+def _proportional(plan: Proportional, seen: Sequence[Seen], running: int, lost: int) -> int:
+    drawn = len(seen) + running + lost
     if drawn < plan.pilot:
         return plan.pilot - drawn
     pilot = [one for one in seen if one.number < plan.pilot]
-    if len(pilot) < min(plan.pilot, len(seen) + missing) and missing:
+    if len(pilot) + lost < plan.pilot:
         return 0
     failed = 1 - _count(pilot, _RIGHT) / len(pilot) if pilot else 1.0
-    target = max(1, math.ceil(plan.correct * failed))
-    return target - _count(seen, _RIGHT) - missing
+    return max(1, math.ceil(plan.correct * failed)) - _count(seen, _RIGHT) - running
 
 
-def _undecided(plan: Vote, seen: Sequence[Seen]) -> int:
+def _undecided(plan: Vote, seen: Sequence[Seen], lost: int) -> int:
     """The fewest samples that could decide the vote; zero where it is decided."""
     if len(seen) < plan.at_least:
         return plan.at_least - len(seen)
-    left = plan.at_most - len(seen)
+    left = plan.at_most - len(seen) - lost
     votes = Counter(one.votes_for for one in seen if one.votes_for is not None)
     first, second = [*(count for _, count in votes.most_common(2)), 0, 0][:2]
     lead = first - second
     # All that is left may go to the second, or to an answer that has not come yet.
-    if lead > left:
-        return 0
-    return (left - lead) // 2 + 1
+    return 0 if lead > left else (left - lead) // 2 + 1

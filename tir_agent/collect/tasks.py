@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from tir_agent.settings import Arm
 from tir_agent.trajectory import Problem, Sample
 
-__all__ = ["Drawing", "Key", "Task", "drawings", "seed_for"]
+__all__ = ["Key", "Task", "drawings", "seed_for"]
 
 _SEEDS: Final = 2**31
 """Servers take seeds as signed numbers of 32 bits."""
 
 
-class Key(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Key:
     """What a trajectory of a collection is found by. Two of one run never have the same."""
 
     problem: str
@@ -38,14 +39,7 @@ class Task:
         return Key(self.problem.id, self.sample.arm, self.sample.index)
 
 
-class Drawing(NamedTuple):
-    """The n-th sample of any problem: of which arm, and that arm's which."""
-
-    arm: str
-    index: int
-
-
-def drawings(arms: Sequence[Arm], count: int) -> list[Drawing]:
+def drawings(arms: Sequence[Arm], count: int) -> list[Sample]:
     """In which order `count` samples of a problem are drawn from arms by their weights.
 
     The arms alternate as evenly as their weights allow, so that a plan that stops early has seen its share
@@ -62,12 +56,14 @@ def drawings(arms: Sequence[Arm], count: int) -> list[Drawing]:
         credit = [have + arm.weight for have, arm in zip(credit, arms, strict=True)]
         chosen = max(range(len(arms)), key=lambda number: credit[number])
         credit[chosen] -= total
-        order.append(Drawing(arms[chosen].name, taken[chosen]))
+        order.append(Sample(arm=arms[chosen].name, index=taken[chosen]))
         taken[chosen] += 1
     return order
 
 
 def seed_for(seed: int, key: Key) -> int:
     """The seed of one sample: the same in every run with this recipe, another for each sample."""
-    digest = hashlib.sha256(repr((seed, *key)).encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(
+        repr((seed, key.problem, key.arm, key.index)).encode("utf-8", "surrogatepass")
+    ).digest()
     return int.from_bytes(digest[:8], "big") % _SEEDS
