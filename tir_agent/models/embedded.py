@@ -136,6 +136,11 @@ class EmbeddedModel:
         """Process id of the server."""
         return self._server.pid
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the server's process is there. One that ended does not come back: open another."""
+        return self._server.death() is None
+
     async def complete(
         self,
         messages: Sequence[Message],
