@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tir_agent.agent import Agent
@@ -19,8 +19,19 @@ from tir_agent.models.limiter import RateLimiter
 from tir_agent.prompts import Prompt, load_prompt
 from tir_agent.settings import Arm, Operation, Recipe, RunSettings, Server
 
-__all__ = ["ArmSource", "OpenArm", "Secrets", "check_arms", "prompt_of", "run_settings", "server_of"]
+__all__ = [
+    "ArmSource",
+    "OpenArm",
+    "Opener",
+    "Secrets",
+    "check_arms",
+    "prompt_of",
+    "run_settings",
+    "server_of",
+]
 
+Opener = Callable[[Arm, Server, RateLimiter], Awaitable[Model]]
+"""Opens the model of an arm, in the place of `open_model`."""
 Secrets = Callable[[str | None], str | None]
 """From the name of an environment variable (None: the usual one) to the key in it."""
 
@@ -63,6 +74,7 @@ class ArmSource:
     kernels: Places
     cells: Places
     sandbox: Sandbox | None
+    opener: Opener | None = None
 
 
 class OpenArm:
@@ -106,17 +118,7 @@ class OpenArm:
 
     async def _open(self) -> Agent:
         source, arm = self._source, self.arm
-        server = server_of(arm, source.operation)
-        embedded = is_embedded(arm.model)
-        model = self._model = await open_model(
-            arm.model,
-            base_url=None if embedded else server.base_url,
-            api_key=None if embedded else source.secrets(server.api_key_env),
-            limiter=self._limiter,
-            tokens=source.recipe.tokens,
-            cache=source.cache,
-            at_once=server.limits.concurrent,
-        )
+        model = self._model = await self._open_model()
         settings = run_settings(arm, source.recipe, source.operation)
         return Agent(
             model,
@@ -126,6 +128,22 @@ class OpenArm:
             model_server=await model.describe(),
             price=source.prices.price_of(arm.model, model.base_url),
             gate=self._gates,
+        )
+
+    async def _open_model(self) -> Model:
+        source, arm = self._source, self.arm
+        server = server_of(arm, source.operation)
+        if source.opener is not None:
+            return await source.opener(arm, server, self._limiter)
+        embedded = is_embedded(arm.model)
+        return await open_model(
+            arm.model,
+            base_url=None if embedded else server.base_url,
+            api_key=None if embedded else source.secrets(server.api_key_env),
+            limiter=self._limiter,
+            tokens=source.recipe.tokens,
+            cache=source.cache,
+            at_once=server.limits.concurrent,
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from tir_agent.agent import Observer
-from tir_agent.collect.arms import ArmSource, OpenArm, Secrets, prompt_of, server_of
+from tir_agent.collect.arms import ArmSource, OpenArm, Opener, Secrets, prompt_of, server_of
 from tir_agent.collect.crew import CrewLoad
 from tir_agent.collect.gates import Places
 from tir_agent.collect.tasks import Task
@@ -41,6 +41,8 @@ class Surroundings:
     """Hears of everything that is not done as asked."""
     observer: Callable[[Task], Observer] | None = None
     """Who is to hear of a task's steps."""
+    opener: Opener | None = None
+    """Opens the models, in the place of `open_model`."""
     grades: bool = True
     """Whether some problem has a gold answer, so that a sandbox is needed even for prompts without code."""
 
@@ -96,6 +98,7 @@ class LocalCrew:
                 kernels=Places(operation.kernels),
                 cells=Places(operation.cells or 2 * (os.cpu_count() or 1)),
                 sandbox=sandbox,
+                opener=surroundings.opener,
             )
             crew = cls(surroundings, source, stack)
             await crew._open_arms(recipe, operation, source)
