@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tir_agent.errors import StorageError, TrajectoryError
+from tir_agent.store.encoding import encoded
 from tir_agent.trajectory import FORMAT, VERSION, Trajectory
 
 __all__ = ["check_writable", "default_name", "load", "save", "save_or_rescue"]
@@ -49,7 +50,7 @@ def save(trajectory: Trajectory, path: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    data = trajectory.model_dump_json(indent=1).encode("utf-8", "backslashreplace") + b"\n"
+    data = encoded(trajectory, indent=1) + b"\n"
     temporary: str | None = None
     path = path.resolve()
     try:

@@ -1,0 +1,125 @@
+"""What a run is: its recipe, its prompts, its problems, and who wrote it. Plain data."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from typing import Final, Literal, Self
+
+from pydantic import Field
+
+from tir_agent import __version__
+from tir_agent.messages import Record
+from tir_agent.settings import Fixed, Operation, Recipe
+
+__all__ = ["FORMAT", "VERSION", "ArmPrompt", "Draft", "Host", "Manifest", "Part", "ProblemSet", "Writing"]
+
+FORMAT: Final = "tir-agent/run"
+VERSION: Final = 1
+
+
+class ArmPrompt(Record):
+    """The prompt file that an arm used."""
+
+    arm: str
+    name: str
+    sha256: str
+    """Of the file's bytes."""
+
+
+class ProblemSet(Record):
+    """Which problems: the content of `problems.jsonl`."""
+
+    count: int = Field(ge=0)
+    sha256: str
+    """Of that file's bytes."""
+
+
+class Host(Record):
+    """A machine."""
+
+    name: str
+    platform: str
+    processors: int
+    memory_bytes: int
+
+    @classmethod
+    def here(cls) -> Self:
+        """The one that this is."""
+        return cls(
+            name=platform.node(),
+            platform=platform.platform(),
+            processors=os.cpu_count() or 1,
+            memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        )
+
+
+class Writing(Record):
+    """A process that wrote the run, or a part of it."""
+
+    started: datetime
+    pid: int
+    tir_agent: str
+    python: str
+    host: Host
+    operation: Operation
+
+    @classmethod
+    def now(cls, operation: Operation) -> Self:
+        """This process."""
+        return cls(
+            started=datetime.now(UTC),
+            pid=os.getpid(),
+            tir_agent=__version__,
+            python=platform.python_version(),
+            host=Host.here(),
+            operation=operation,
+        )
+
+
+class Draft(Record):
+    """What a run is to be, before it has a folder."""
+
+    recipe: Recipe
+    prompts: tuple[ArmPrompt, ...] = ()
+    """One for each arm."""
+    operation: Operation = Operation()
+
+
+class Part(Record):
+    """A run that was merged into another."""
+
+    name: str
+    """Of its folder."""
+    manifest: Manifest
+
+
+class Manifest(Record):
+    """What `run.json` holds."""
+
+    format: Literal["tir-agent/run"] = FORMAT
+    version: Literal[1] = VERSION
+    id: str
+    """32 hexadecimal digits, new for each run."""
+    created: datetime
+    tir_agent: str
+    """The version that made it; so is `python`."""
+    python: str
+    recipe: Recipe
+    prompts: tuple[ArmPrompt, ...]
+    problems: ProblemSet
+    writings: tuple[Writing, ...]
+    """In the order in which they began."""
+    parts: tuple[Part, ...] = ()
+    """The runs that were merged; `recipe` is then the first one's, with the arms of all."""
+
+    @property
+    def expected(self) -> int | None:
+        """Trajectories that a finished run has; None where the plan depends on what comes out."""
+        if self.parts:
+            counts = [part.manifest.expected for part in self.parts]
+            known = [count for count in counts if count is not None]
+            return sum(known) if len(known) == len(counts) else None
+        samples = self.recipe.samples
+        return samples.samples * self.problems.count if isinstance(samples, Fixed) else None
