@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tir_agent.collect.outage import Outage
-from tir_agent.collect.tasks import Key
+from tir_agent.store import Key
 
 POISON, HONEST = Key("poison", "a", 0), Key("honest", "a", 0)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tir_agent.collect.plans import Seen, most, wanted
 from tir_agent.collect.schedule import Schedule
-from tir_agent.collect.tasks import Key, Task, drawings, seed_for
+from tir_agent.collect.tasks import Task, drawings, seed_for
 from tir_agent.settings import (
     Arm,
     Fixed,
@@ -21,6 +21,7 @@ from tir_agent.settings import (
     UntilCorrect,
     Vote,
 )
+from tir_agent.store import Key
 from tir_agent.trajectory import Problem, Verdict
 
 RIGHT, WRONG = Verdict.CORRECT, Verdict.WRONG

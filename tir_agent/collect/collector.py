@@ -14,10 +14,11 @@ from tir_agent.collect.outage import Outage
 from tir_agent.collect.progress import Progress
 from tir_agent.collect.schedule import Schedule
 from tir_agent.collect.tally import Tally
-from tir_agent.collect.tasks import Key, Task
+from tir_agent.collect.tasks import Task
 from tir_agent.collect.votes import Votes
 from tir_agent.errors import MachineryError, ModelRejected, StorageError
 from tir_agent.settings import Fixed, Operation, SamplePlan, Vote
+from tir_agent.store import Key
 from tir_agent.trajectory import Failure, StopReason, Trajectory
 
 __all__ = ["Collector", "GaveUp", "Log"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from tir_agent.collect.tasks import Key
+from tir_agent.store import Key
 
 __all__ = ["Outage"]
 

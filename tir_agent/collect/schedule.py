@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tir_agent.collect.plans import Seen, most, wanted
-from tir_agent.collect.tasks import Key, Task, drawings, seed_for
+from tir_agent.collect.tasks import Task, drawings, seed_for
 from tir_agent.settings import Recipe
+from tir_agent.store import Key
 from tir_agent.trajectory import Problem, Verdict
 
 __all__ = ["Schedule"]

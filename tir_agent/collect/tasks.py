@@ -8,22 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from tir_agent.settings import Arm
+from tir_agent.store import Key
 from tir_agent.trajectory import Problem, Sample
 
-__all__ = ["Key", "Task", "drawings", "seed_for"]
+__all__ = ["Task", "drawings", "seed_for"]
 
 _SEEDS: Final = 2**31
 """Servers take seeds as signed numbers of 32 bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What a trajectory of a collection is found by. Two of one run never have the same."""
-
-    problem: str
-    """The problem's id."""
-    arm: str
-    index: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,5 @@ def drawings(arms: Sequence[Arm], count: int) -> list[Sample]:
 
 def seed_for(seed: int, key: Key) -> int:
     """The seed of one sample: the same in every run with this recipe, another for each sample."""
-    digest = hashlib.sha256(
-        repr((seed, key.problem, key.arm, key.index)).encode("utf-8", "surrogatepass")
-    ).digest()
+    digest = hashlib.sha256(repr((seed, *key)).encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") % _SEEDS
