@@ -25,16 +25,20 @@ class GoldForm(StrEnum):
 
 
 class FieldMap(Settings):
-    """Which fields of a data set are what. Null: guessed from their names and contents."""
+    """Which fields of a data set are what. Null: guessed from their names and contents.
+
+    A field inside another is written with dots: `reward_model.ground_truth`.
+    """
 
     text: tuple[str, ...] | None = None
-    """Fields that make up the problem, joined by a blank."""
+    """Fields that make up the problem, joined by a blank. Of a list of messages, a user's is taken."""
     gold: str | None = None
     gold_form: GoldForm = GoldForm.AUTO
     id: str | None = None
     subject: str | None = None
     level: str | None = None
-    choices: str | None = None
+    choices: tuple[str, ...] | None = None
+    """A field that holds them all, or one for each in order."""
 
 
 class ProblemSource(Settings):
@@ -48,7 +52,7 @@ class ProblemSource(Settings):
     """Configuration of a data set on the hub."""
     fields: FieldMap = FieldMap()
     filters: tuple[str, ...] = ()
-    """Conditions, all of which must hold: `level>=4`, `subject=Algebra`, `text~train`."""
+    """Conditions, all of which must hold: `level>=4`, `subject=Algebra`, `text~train` (docs/problems.md)."""
     shuffle: bool = False
     seed: int = 0
     """For the order, where it is shuffled."""

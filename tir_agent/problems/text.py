@@ -1,11 +1,11 @@
-"""Problems from what a user gives: text on the command line, a file, standard input."""
+"""One problem from what a user gives: text on the command line, a file, standard input."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from tir_agent.errors import ProblemError
+from tir_agent.problems.ids import hashed_id
 from tir_agent.trajectory import Problem
 
 __all__ = ["MAX_CHARS", "problem_from_bytes", "problem_from_file", "problem_from_text"]
@@ -27,8 +27,7 @@ def problem_from_text(text: str, *, gold: str | None = None) -> Problem:
         raise ProblemError(f"The problem has {len(text):,} characters; {MAX_CHARS:,} is the most")
     if "\x00" in text:
         raise ProblemError("The problem holds zero bytes: this is not a text")
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return Problem(id=digest[:16], text=text, gold=gold)
+    return Problem(id=hashed_id(text), text=text, gold=gold)
 
 
 def problem_from_bytes(data: bytes, *, source: str, gold: str | None = None) -> Problem:
