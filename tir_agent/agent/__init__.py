@@ -1,6 +1,6 @@
 """The agent: a model that reasons, runs code, sees what came of it, and answers."""
 
 from tir_agent.agent.loop import Agent
-from tir_agent.agent.observer import Observer
+from tir_agent.agent.observer import Observer, Observers
 
-__all__ = ["Agent", "Observer"]
+__all__ = ["Agent", "Observer", "Observers"]

@@ -36,6 +36,29 @@ async def ask(
     Raises:
         ModelError: as `Model.complete`.
     """
+    observer.requested(run.messages, sampling, stop)
+    try:
+        completion = await _answer(
+            model, run, settings, observer, sampling=sampling, stop=stop, tools=tools, keep=keep
+        )
+    except BaseException as error:
+        observer.reply_failed(error)
+        raise
+    observer.replied(completion)
+    return completion
+
+
+async def _answer(
+    model: Model,
+    run: Run,
+    settings: RunSettings,
+    observer: Observer,
+    *,
+    sampling: Sampling,
+    stop: Sequence[str],
+    tools: Sequence[Tool],
+    keep: Callable[[Completion], None],
+) -> Completion:
     left = settings.budget.max_seconds - run.seconds
     draft = _Draft(observer, settings.budget.max_loop_chars)
     try:
