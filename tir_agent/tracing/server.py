@@ -20,7 +20,7 @@ _PROVIDERS: Final = {
     "x.ai": "x_ai",
 }
 _OPENAI: Final = "openai"
-"""Of every other server that speaks this API: the name tells the telemetry's flavour, the address the rest."""
+"""Of every other server that speaks this API: the name tells the flavour, the address the rest."""
 _OWN: Final = "tir_agent"
 """Models that run in this process's care."""
 _PORTS: Final = {"http": 80, "https": 443}
