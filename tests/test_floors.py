@@ -28,7 +28,7 @@ FLOORS = [
     },
     {"problems", "prompts", "protocols", "observation", "answers", "models", "kernel", "grading", "costs"},
     {"agent"},
-    {"store", "evaluate"},
+    {"store", "evaluate", "tracing"},
     {"collect"},
     {"console", "cli", "__main__"},
 ]

@@ -2,6 +2,6 @@
 
 from tir_agent.agent.gate import Gate
 from tir_agent.agent.loop import Agent
-from tir_agent.agent.observer import Observer
+from tir_agent.agent.observer import Observer, Observers
 
-__all__ = ["Agent", "Gate", "Observer"]
+__all__ = ["Agent", "Gate", "Observer", "Observers"]

@@ -43,10 +43,17 @@ async def ask(
     async with AsyncExitStack() as place:
         with run.queue():
             await place.enter_async_context(gate.request())
-        return await _ask(model, run, settings, observer, sampling, stop, tools, keep)
+        observer.requested(run.messages, sampling, stop)
+        try:
+            completion = await _answer(model, run, settings, observer, sampling, stop, tools, keep)
+        except BaseException as error:
+            observer.reply_failed(error)
+            raise
+    observer.replied(completion)
+    return completion
 
 
-async def _ask(
+async def _answer(
     model: Model,
     run: Run,
     settings: RunSettings,

@@ -117,6 +117,7 @@ class Agent:
             observer.stopped(trajectory.stop, trajectory.answer)
             if trajectory.grade is not None:
                 observer.graded(trajectory.grade)
+            observer.recorded(trajectory)
             save(trajectory)
         return trajectory
 

@@ -82,6 +82,8 @@ class OpenArm:
 
     def __init__(self, arm: Arm, source: ArmSource, limiter: RateLimiter, requests: Places) -> None:
         self.arm = arm
+        self.settings = run_settings(arm, source.recipe, source.operation)
+        """What its runs are told."""
         self._source = source
         self._limiter = limiter
         self._prompt = prompt_of(arm)
@@ -119,12 +121,11 @@ class OpenArm:
     async def _open(self) -> Agent:
         source, arm = self._source, self.arm
         model = self._model = await self._open_model()
-        settings = run_settings(arm, source.recipe, source.operation)
         return Agent(
             model,
             source.sandbox,
             self._prompt,
-            settings.model_copy(update={"base_url": model.base_url}),
+            self.settings.model_copy(update={"base_url": model.base_url}),
             model_server=await model.describe(),
             price=source.prices.price_of(arm.model, model.base_url),
             gate=self._gates,

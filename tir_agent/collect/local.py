@@ -20,7 +20,7 @@ from tir_agent.kernel.base import Sandbox
 from tir_agent.kernel.choice import open_sandbox
 from tir_agent.models.cache import CapabilityCache
 from tir_agent.models.limiter import RateLimiter
-from tir_agent.settings import Operation, Recipe
+from tir_agent.settings import Operation, Recipe, RunSettings
 from tir_agent.trajectory import GradingRule, Trajectory, Verdict
 
 __all__ = ["LocalCrew", "Surroundings"]
@@ -39,7 +39,7 @@ class Surroundings:
     """Hears of slow work under way."""
     deviate: Say = lambda sentence: None
     """Hears of everything that is not done as asked."""
-    observer: Callable[[Task], Observer] | None = None
+    observer: Callable[[Task, RunSettings], Observer] | None = None
     """Who is to hear of a task's steps."""
     opener: Opener | None = None
     """Opens the models, in the place of `open_model`."""
@@ -136,12 +136,13 @@ class LocalCrew:
     async def solve(self, task: Task) -> Trajectory:
         """See `Crew.solve`."""
         made: list[Trajectory] = []
-        agent = await self._arms[task.sample.arm].agent()
+        arm = self._arms[task.sample.arm]
+        agent = await arm.agent()
         watch = self._surroundings.observer
         try:
             return await agent.solve(
                 task.problem,
-                observer=watch(task) if watch is not None else None,
+                observer=watch(task, arm.settings) if watch is not None else None,
                 save=made.append,
                 sample=task.sample,
                 seed=task.seed,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from rich.console import Console
 
+from tir_agent.console.amounts import amount_text
 from tir_agent.console.view import RunView, seconds_text
 from tir_agent.trajectory import Cost, FinishReason, Trajectory, Turn
 
 __all__ = ["money", "show_trajectory", "summary"]
-
-_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 
 def show_trajectory(console: Console, trajectory: Trajectory) -> None:
@@ -70,8 +67,4 @@ def money(cost: Cost) -> str:
     >>> money(Cost(amount=0.00314, currency="USD", as_of=date(2026, 3, 1)))
     '$0.0031'
     """
-    small = 0 < cost.amount < 1
-    digits = 1 - math.floor(math.log10(cost.amount)) if small else 2
-    amount = f"{cost.amount:.{digits}f}"
-    sign = _SIGNS.get(cost.currency)
-    return ("about " if cost.estimated else "") + (f"{sign}{amount}" if sign else f"{amount} {cost.currency}")
+    return ("about " if cost.estimated else "") + amount_text(cost.amount, cost.currency)
