@@ -68,7 +68,7 @@ class Collector:
         self._operation = operation
         self._tally = tally or Tally()
         self._before = self._tally.done
-        self._votes = (votes or Votes(crew.equal)) if isinstance(plan, Vote) else None
+        self._votes = (votes or Votes(crew.grade)) if isinstance(plan, Vote) else None
         self._fixed = isinstance(plan, Fixed)
         self._ended_before = schedule.problems_ended
         self._listener = listener or Listener()

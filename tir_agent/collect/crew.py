@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tir_agent.collect.tasks import Task
 from tir_agent.errors import MachineryError
-from tir_agent.trajectory import GradingRule, Trajectory
+from tir_agent.trajectory import Grade, GradingRule, Trajectory
 
 __all__ = ["Crew", "CrewLoad", "WorkerLost"]
 
@@ -53,11 +53,11 @@ class Crew(Protocol):
             MachineryError: the run could not be begun.
         """
 
-    async def equal(self, answer: str, other: str, rule: GradingRule) -> bool:
-        """Whether two answers are the same one, as far as the grader can tell.
+    async def grade(self, answer: str, gold: str, rule: GradingRule) -> Grade:
+        """Compare two answers.
 
         Raises:
-            SandboxLost: the sandbox went away.
+            SandboxError: the sandbox went away, or there is none.
         """
 
     async def close(self) -> None:

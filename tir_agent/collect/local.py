@@ -15,13 +15,14 @@ from tir_agent.collect.crew import CrewLoad
 from tir_agent.collect.gates import Places
 from tir_agent.collect.tasks import Task
 from tir_agent.costs import PriceTable
+from tir_agent.errors import SandboxUnavailable
 from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox
 from tir_agent.kernel.choice import open_sandbox
 from tir_agent.models.cache import CapabilityCache
 from tir_agent.models.limiter import RateLimiter
 from tir_agent.settings import Operation, Recipe, RunSettings
-from tir_agent.trajectory import GradingRule, Trajectory, Verdict
+from tir_agent.trajectory import Grade, GradingRule, Trajectory
 
 __all__ = ["LocalCrew", "Surroundings"]
 
@@ -153,14 +154,11 @@ class LocalCrew:
                 raise
             return made[0]
 
-    async def equal(self, answer: str, other: str, rule: GradingRule) -> bool:
-        """See `Crew.equal`."""
-        if answer.strip() == other.strip():
-            return True
+    async def grade(self, answer: str, gold: str, rule: GradingRule) -> Grade:
+        """See `Crew.grade`."""
         if self._sandbox is None:
-            return False
-        grade = await grade_answer(self._sandbox, answer, other)
-        return grade.verdict is Verdict.CORRECT
+            raise SandboxUnavailable("No sandbox was started, so nothing can be graded")
+        return await grade_answer(self._sandbox, answer, gold)
 
     async def close(self) -> None:
         """End the models and the sandbox. Idempotent."""

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 from tir_agent.errors import MachineryError
-from tir_agent.trajectory import GradingRule, Problem
+from tir_agent.trajectory import Grade, GradingRule, Problem, Verdict
 
 __all__ = ["Votes"]
 
@@ -15,9 +15,9 @@ __all__ = ["Votes"]
 class Votes:
     """Sorts the answers of each problem into classes of equal ones, as they come."""
 
-    def __init__(self, equal: Callable[[str, str, GradingRule], Awaitable[bool]]) -> None:
-        """`equal` says whether two answers are the same one."""
-        self._equal = equal
+    def __init__(self, grade: Callable[[str, str, GradingRule], Awaitable[Grade]]) -> None:
+        """`grade` compares two answers; those of the same text are not given to it."""
+        self._grade = grade
         self._classes: dict[str, list[str]] = defaultdict(list)
         """By problem: the first answer of each class."""
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -32,13 +32,18 @@ class Votes:
         async with self._locks[problem.id]:
             classes = self._classes[problem.id]
             for number, first in enumerate(classes):
-                try:
-                    if await self._equal(answer, first, problem.rule):
-                        return number
-                except MachineryError:
-                    continue
+                if await self._same(answer, first, problem.rule):
+                    return number
             classes.append(answer)
             return len(classes) - 1
+
+    async def _same(self, answer: str, other: str, rule: GradingRule) -> bool:
+        if answer.strip() == other.strip():
+            return True
+        try:
+            return (await self._grade(answer, other, rule)).verdict is Verdict.CORRECT
+        except MachineryError:
+            return False
 
     def forget(self, problem: Problem) -> None:
         """The problem has come to its end."""
