@@ -8,6 +8,7 @@ import typer
 
 import tir_agent
 from tir_agent.cli import kernel, prompts, sandbox
+from tir_agent.cli.collect import collect
 from tir_agent.cli.doctor import doctor
 from tir_agent.cli.show import show
 from tir_agent.cli.solve import solve
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("solve")(solve)
+app.command("collect")(collect)
 app.command("show")(show)
 app.command("doctor")(doctor)
 app.add_typer(prompts.app, name="prompts")
