@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain
 from typing import Final
 
 from tir_agent.errors import DataError
@@ -50,7 +50,7 @@ class ProblemSet:
     problems: tuple[Problem, ...]
     guess: Guess
     faults: tuple[Fault, ...]
-    """What is wrong with the data, in its order: lines that are none, duplicates, golds that are missing."""
+    """Lines that are none, duplicates, golds that are missing, in the data's order; then ids."""
     digest: str
     """SHA-256 over ids, texts, golds and rules in order: equal for equal problems in equal order."""
     counts: Counts
@@ -68,14 +68,14 @@ def load_problems(source: ProblemSource) -> ProblemSet:
     """
     filters = [parse_filter(written) for written in source.filters]
     faults: list[Fault] = []
-    rows = _Rows(read_rows(source), faults)
-    sample = list(islice(rows, _SAMPLE))
+    reads = _Counted(read_rows(source))
+    start = list(_start(reads))
+    sample = [read for read in start if isinstance(read, Row)]
     if not sample:
-        raise _nothing(source, faults)
+        raise _nothing(source, [read for read in start if isinstance(read, Fault)])
     guess = guess_fields(sample, source.fields)
-    drafts = list(
-        _distinct(drafts_of(chain(sample, rows), guess, keep_fields=bool(filters), faults=faults), faults)
-    )
+    found = drafts_of(chain(start, reads), guess, keep_fields=bool(filters), faults=faults)
+    drafts = list(_distinct(found, faults))
     if not drafts:
         raise _nothing(source, faults)
     problems, guess = _with_ids(drafts, guess, source.fields.id is not None, faults)
@@ -85,32 +85,38 @@ def load_problems(source: ProblemSource) -> ProblemSet:
     if source.shuffle:
         passed.sort(key=lambda problem: _order(source.seed, problem))
     taken = tuple(passed[: source.limit])
-    counts = Counts(rows=rows.count, problems=len(problems), filtered=len(passed), taken=len(taken))
+    counts = Counts(rows=reads.count, problems=len(problems), filtered=len(passed), taken=len(taken))
     return ProblemSet(taken, guess, tuple(faults), _digest(taken), counts)
 
 
-class _Rows:
-    """The rows of what was read; faults go aside."""
+class _Counted:
+    """What was read, counted; ends early where nothing of it is a row."""
 
-    def __init__(self, reads: Iterator[Read], faults: list[Fault]) -> None:
+    def __init__(self, reads: Iterator[Read]) -> None:
         self._reads = reads
-        self._faults = faults
         self._found = False
         self.count = 0
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[Read]:
         return self
 
-    def __next__(self) -> Row:
-        for read in self._reads:
-            self.count += 1
-            if isinstance(read, Row):
-                self._found = True
-                return read
-            self._faults.append(read)
-            if self.count >= _HOPELESS and not self._found:
-                break
-        raise StopIteration
+    def __next__(self) -> Read:
+        if self.count >= _HOPELESS and not self._found:
+            raise StopIteration
+        read = next(self._reads)
+        self.count += 1
+        self._found = self._found or isinstance(read, Row)
+        return read
+
+
+def _start(reads: Iterator[Read]) -> Iterator[Read]:
+    """What was read until there are enough rows to guess from."""
+    rows = 0
+    for read in reads:
+        yield read
+        rows += isinstance(read, Row)
+        if rows == _SAMPLE:
+            return
 
 
 def _nothing(source: ProblemSource, faults: Sequence[Fault]) -> DataError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tir_agent.errors import ProblemError
@@ -11,7 +11,7 @@ from tir_agent.problems.choices import Choices, choices_in, laid_out, letter_of
 from tir_agent.problems.golds import gold_in
 from tir_agent.problems.guess import Guess, Taken
 from tir_agent.problems.ids import hashed_id
-from tir_agent.problems.rows import Fault, Fields, Row
+from tir_agent.problems.rows import Fault, Fields, Read
 from tir_agent.problems.text import problem_from_text
 from tir_agent.problems.values import look, spoken, text_of
 from tir_agent.trajectory import Problem
@@ -32,10 +32,13 @@ class Draft:
 
 
 def drafts_of(
-    rows: Iterator[Row], guess: Guess, *, keep_fields: bool, faults: list[Fault]
+    reads: Iterable[Read], guess: Guess, *, keep_fields: bool, faults: list[Fault]
 ) -> Iterator[Draft]:
-    """The problems in these rows; `faults` gets what is wrong with them."""
-    for row in rows:
+    """The problems in what was read; `faults` gets what is wrong with it."""
+    for row in reads:
+        if isinstance(row, Fault):
+            faults.append(row)
+            continue
         text = _text(row.fields, guess)
         choices = _choices(row.fields, guess)
         try:

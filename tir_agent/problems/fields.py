@@ -95,6 +95,11 @@ class _Columns:
                 return Taken((path,), _BY_NAME)
         return None
 
+    def goes_with(self, path: str, other: str) -> bool:
+        """Whether two fields stand side by side, and the first holds nothing but texts."""
+        near = path.rpartition(".")[0] == other.rpartition(".")[0]
+        return near and all(isinstance(value, str) for value in self.values[path])
+
     def most(self, values: Sequence[object]) -> bool:
         return 2 * len(values) >= len(self._rows)
 
@@ -114,11 +119,7 @@ def _text(columns: _Columns, given: FieldMap) -> Taken:
         values = columns.values[path]
         spelled = [value for value in values if isinstance(value, str)]
         if columns.most(spelled):
-            before = [
-                other
-                for other in columns.called(names.BEFORE)
-                if _all_texts(columns.values[other], other, path)
-            ]
+            before = [other for other in columns.called(names.BEFORE) if columns.goes_with(other, path)]
             if _last(path).casefold() == "instruction":
                 return Taken((path, *_beside(columns, path, "input")), _BY_NAME)
             return Taken((*before, path), "by their names" if before else _BY_NAME)
@@ -128,10 +129,6 @@ def _text(columns: _Columns, given: FieldMap) -> Taken:
         "No field looks like the text of a problem",
         hint=f"{columns.listing()}. Name one: --field text=NAME",
     )
-
-
-def _all_texts(values: Sequence[object], path: str, beside: str) -> bool:
-    return path.count(".") == beside.count(".") and all(isinstance(value, str) for value in values)
 
 
 def _beside(columns: _Columns, path: str, name: str) -> tuple[str, ...]:

@@ -52,22 +52,23 @@ def hub_rows(name: str, subset: str | None, split: str | None) -> Iterator[Read]
     try:
         found = datasets.load_dataset(name, subset, split=split)
     except Exception as error:  # As above: errors of networks, files and formats, of several packages.
-        raise _refusal(datasets, name, subset, error) from None
+        raise _refusal(datasets, name, error) from None
     if split is not None:
         yield from _rows(found, f"{name}/{split}")
     else:
         yield from _rows(*_part(found, name, None))
 
 
-def _refusal(datasets: Any, name: str, subset: str | None, error: Exception) -> DataError:
+def _refusal(datasets: Any, name: str, error: Exception) -> DataError:
     message = f"The data set {name} cannot be had from the hub: {_first_line(error)}"
-    if subset is None:
+    # What is said of names of subsets and splits; not asked where the network failed, which takes long.
+    if isinstance(error, ValueError):
         try:
             subsets = datasets.get_dataset_config_names(name)
-        except Exception:  # It is not there, or the network is not: the first message says so.
+        except Exception:  # The first message says what there is to say.
             subsets = []
         if len(subsets) > 1:
-            return DataError(message, hint=f"Name one with --subset: {_shown(subsets)}")
+            return DataError(message, hint=f"Name a subset with --subset: {_shown(subsets)}")
     return DataError(
         message, hint=f"Check the name at https://huggingface.co/datasets/{name}, or give a file"
     )
