@@ -43,7 +43,7 @@ def collect(
     data: Annotated[
         str | None,
         typer.Argument(
-            help="A file (JSONL, JSON, CSV, TSV, Parquet), a folder saved by datasets, or owner/name on the hub.",
+            help="JSONL, JSON, CSV, TSV, Parquet, a folder saved by datasets, or owner/name on the hub.",
             show_default=False,
         ),
     ] = None,

@@ -2,7 +2,8 @@
 
 It is for people and machines that look on, and nothing is ever computed from it: the trajectories are the
 record. So it may not hold up a collection, nor end one. Events are handed to a thread; when the disk is so
-slow that thousands wait, the newest are dropped and counted; when it fails, the log is given up with one note.
+slow that thousands wait, the newest are dropped and counted; when it fails, the log is given up, with one
+note.
 """
 
 from __future__ import annotations
