@@ -52,7 +52,7 @@ def test_what_was_guessed_counted_and_found_wrong_is_printed(data: Path) -> None
     assert lines[0] == "text: question (by its name)"
     assert lines[1] == "gold: answer, behind #### (by its name, and so in 30 of the first 30)"
     assert lines[2] == "id: made of the text; subject: type; level: level"
-    assert lines[3].startswith("55 rows, 30 problems; 30 with a gold answer; digest ")
+    assert lines[3].startswith("55 read, 30 different problems; 30 with a gold answer; digest ")
     assert lines[4] == "sums.jsonl:31: It is not JSON: Expecting value (column 1)"
     assert sum("not JSON" in line for line in lines) == 20
     assert "and 5 more" in lines
@@ -69,7 +69,7 @@ def test_json_prints_problems_and_nothing_else(data: Path) -> None:
     problems = [Problem.model_validate_json(line) for line in done.stdout.splitlines()]
     assert len(problems) == 3
     assert {problem.level for problem in problems} == {"1"}
-    assert "30 problems, 10 after the filters, 3 taken" in done.stderr
+    assert "30 different problems, 10 after the filters, 3 taken" in done.stderr
 
 
 def test_fields_can_be_named(data: Path) -> None:

@@ -93,7 +93,7 @@ def _line(text: str, style: str = "") -> None:
 
 def _counts(found: ProblemSet) -> Iterator[str]:
     counts = found.counts
-    steps = [f"{counts.rows:,} rows", f"{counts.problems:,} problems"]
+    steps = [f"{counts.rows:,} read", f"{counts.problems:,} different problems"]
     if counts.filtered != counts.problems:
         steps.append(f"{counts.filtered:,} after the filters")
     if counts.taken != counts.filtered:
