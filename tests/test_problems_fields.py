@@ -112,6 +112,7 @@ LETTERS: dict[str, dict[str, object]] = {
         "answer": "(B)",
     },
     "one text": {"Problem": "2?", "options": "a ) one , b ) two , c ) three", "correct": "b"},
+    "worked": {"question": "2?", "options": ["one", "two", "three"], "solution": r"A. No. \boxed{B}"},
     "content": {"question": "2?", "choices": ["one", "two", "three"], "answer": "two"},
     "letter and content": {"question": "2?", "choices": ["one", "two", "three"], "answer": "B. two"},
 }

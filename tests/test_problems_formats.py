@@ -16,7 +16,10 @@ from tir_agent.problems import ProblemSet, load_problems
 from tir_agent.problems.files import MAX_LINE
 from tir_agent.settings import FieldMap, ProblemSource
 
-ROWS = [{"question": "1 + 1?", "answer": "2"}, {"question": 'Two\nlines, "quoted"?', "answer": 3.0}]
+ROWS: list[dict[str, object]] = [
+    {"question": "1 + 1?", "answer": "2"},
+    {"question": 'Two\nlines, "quoted"?', "answer": 3.0},
+]
 
 
 def load(path: Path | str, split: str | None = None) -> ProblemSet:

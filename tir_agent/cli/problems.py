@@ -40,7 +40,7 @@ def problems(
     seed: Seed = 0,
     head: Annotated[int, typer.Option(min=0, help="Problems that are shown.")] = 3,
     check: Annotated[
-        bool, typer.Option("--check", help="Have the grader grade each gold answer against itself.")
+        bool, typer.Option("--check", help="See whether the grader can use each gold answer.")
     ] = False,
     kernel: Annotated[KernelChoice, typer.Option(help="Where --check grades.")] = KernelChoice.AUTO,
     json: Annotated[
@@ -49,7 +49,7 @@ def problems(
 ) -> None:
     """Show how a data set is read: what was taken for what, what is wrong with it, a few problems.
 
-    Exit status: 0; 1 if --check found golds that the grader refuses; 2 if it cannot be read.
+    Exit status: 0; 1 if --check found golds that the grader cannot use; 2 if it cannot be read.
     """
     source = problem_source(
         data,
@@ -93,7 +93,7 @@ def _line(text: str, style: str = "") -> None:
 
 def _counts(found: ProblemSet) -> Iterator[str]:
     counts = found.counts
-    steps = [f"{counts.rows:,} rows", f"{counts.problems:,} problems"]
+    steps = [f"{counts.rows:,} read", f"{counts.problems:,} different problems"]
     if counts.filtered != counts.problems:
         steps.append(f"{counts.filtered:,} after the filters")
     if counts.taken != counts.filtered:
@@ -144,8 +144,8 @@ async def _check(taken: tuple[Problem, ...], kernel: KernelChoice) -> tuple[Refu
             kernel, Limits(), pool=0, progress=progress.line, deviate=lambda text: say(text, "yellow")
         ) as sandbox:
 
-            async def grade(problem: Problem) -> Grade:
-                return await grade_answer(sandbox, problem.gold, problem.gold or "")
+            async def grade(problem: Problem, answer: str) -> Grade:
+                return await grade_answer(sandbox, answer, problem.gold or "")
 
             return await check_golds(taken, grade, progress=_told(progress, len(taken)))
 
@@ -161,12 +161,15 @@ def _told(progress: Progress, total: int) -> Callable[[int], None]:
 def _refused(taken: tuple[Problem, ...], refusals: tuple[Refusal, ...]) -> Iterator[str]:
     graded = sum(problem.gold is not None for problem in taken)
     if not refusals:
-        yield f"The grader accepts each of the {graded:,} gold answers as itself"
+        yield f"The grader can use each of the {graded:,} gold answers"
         return
     for refusal in refusals[:_FAULTS]:
         problem, grade = refusal.problem, refusal.grade
-        gold = (problem.gold or "")[:80]
-        yield f"{problem.source or problem.id}: {gold!r} is {grade.verdict.value} as itself: {grade.reason}"
+        beside = "itself" if refusal.answer == problem.gold else f"{refusal.answer}, which is wrong,"
+        yield (
+            f"{problem.source or problem.id}: beside {beside} {(problem.gold or '')[:80]!r} "
+            f"is {grade.verdict.value}: {grade.reason}"
+        )
     if len(refusals) > _FAULTS:
         yield f"and {len(refusals) - _FAULTS:,} more"
-    yield f"The grader refuses {len(refusals):,} of the {graded:,} gold answers"
+    yield f"The grader cannot use {len(refusals):,} of the {graded:,} gold answers"

@@ -22,6 +22,9 @@ _IN_TEXT: Final = re.compile(r"(?:^|[\s,;\[])\(?([A-Za-z])\s?\)\s?")
 _LETTER: Final = re.compile(r"\(?([A-Za-z])(?:[).:].*)?", re.DOTALL)
 _LETTERS: Final = re.compile(r"[A-Z](?:\s*[,;]?\s*[A-Z])+")
 
+_LONGEST: Final = 1000
+"""Characters of a gold answer that may begin with its letter."""
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -124,6 +127,8 @@ def letter_of(value: object, choices: Choices, first: int | None) -> str | None:
         return LETTERS[index] if 0 <= index < len(choices.contents) else None
     if choices.contents.count(text) == 1:
         return LETTERS[choices.contents.index(text)]
+    if len(text) > _LONGEST:
+        return None
     if (letter := _LETTER.fullmatch(text)) and letter[1].upper() in LETTERS[: len(choices.contents)]:
         return letter[1].upper()
     if _LETTERS.fullmatch(text):

@@ -14,6 +14,7 @@ from tir_agent.problems.ids import hashed_id
 from tir_agent.problems.rows import Fault, Fields, Read
 from tir_agent.problems.text import problem_from_text
 from tir_agent.problems.values import look, spoken, text_of
+from tir_agent.settings import GoldForm
 from tir_agent.trajectory import Problem
 
 __all__ = ["Draft", "drafts_of"]
@@ -95,7 +96,9 @@ def _gold(fields: Fields, guess: Guess, choices: Choices | None) -> tuple[str | 
         return None, f"There is no gold answer in {name}"
     if choices is None:
         return gold, None
-    letter = letter_of(value, choices, guess.first_choice) or letter_of(gold, choices, guess.first_choice)
+    # Of a list of letters the value says more than its text; of a solution the answer alone counts.
+    named = value if guess.gold_form is GoldForm.PLAIN else gold
+    letter = letter_of(named, choices, guess.first_choice)
     return letter, None if letter else f"The gold answer in {name} is none of the choices"
 
 
