@@ -15,7 +15,7 @@ from tir_agent.cli.collect_run import Job
 from tir_agent.cli.collect_run import collect as run
 from tir_agent.cli.collect_run import dry_run as look
 from tir_agent.cli.places import base_url
-from tir_agent.cli.source import Field, Filter, Limit, Shuffle, Split, Subset, problem_source
+from tir_agent.cli.source import Field, Filter, KeepDuplicates, Limit, Shuffle, Split, Subset, problem_source
 from tir_agent.cli.terminal import EXIT_INTERRUPTED, EXIT_NO_ANSWER
 from tir_agent.collect.events import Ending
 from tir_agent.costs import PriceTable
@@ -76,6 +76,7 @@ def collect(
     filters: Filter = None,
     limit: Limit = None,
     shuffle: Shuffle = False,
+    keep_duplicates: KeepDuplicates = False,
     check_golds: Annotated[
         bool,
         typer.Option(
@@ -166,6 +167,7 @@ def collect(
             limit=limit,
             shuffle=shuffle,
             seed=seed or 0,
+            keep_duplicates=keep_duplicates,
         )
     recipe, operation = resolve(
         Asked(

@@ -64,13 +64,13 @@ async def collect(job: Job) -> tuple[Ending, Progress]:
         if job.tracing is not None:
             await stack.enter_async_context(job.tracing)
         crew, sifted = await _prepare(job, stack)
+        draft = draft_of(job.recipe, job.operation)
+        session = await open_session(job.folder, draft, sifted.problems, crew)
+        stack.callback(session.close)
         log = EventLog(job.folder / EVENT_LOG, on_failure=lambda text: say(text, "yellow"))
         stack.callback(log.close)
         listener = EventListener(log, lambda sentence: stopper.note(sentence))
-        session = await open_session(
-            job.folder, draft_of(job.recipe, job.operation), sifted.problems, crew, listener
-        )
-        stack.callback(session.close)
+        session.collector.listen(listener)
         for fault in session.writer.repairs:
             say(f"repaired: {fault}", "yellow")
         collector = session.collector

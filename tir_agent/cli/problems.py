@@ -12,7 +12,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tir_agent.cli.source import Data, Field, Filter, Limit, Seed, Shuffle, Split, Subset, problem_source
+from tir_agent.cli.source import (
+    Data,
+    Field,
+    Filter,
+    KeepDuplicates,
+    Limit,
+    Seed,
+    Shuffle,
+    Split,
+    Subset,
+    problem_source,
+)
 from tir_agent.cli.terminal import EXIT_MACHINERY, Progress, say
 from tir_agent.console import printable
 from tir_agent.grading import grade_answer
@@ -37,6 +48,7 @@ def problems(
     filter_: Filter = None,
     limit: Limit = None,
     shuffle: Shuffle = False,
+    keep_duplicates: KeepDuplicates = False,
     seed: Seed = 0,
     head: Annotated[int, typer.Option(min=0, help="Problems that are shown.")] = 3,
     check: Annotated[
@@ -60,6 +72,7 @@ def problems(
         limit=limit,
         shuffle=shuffle,
         seed=seed,
+        keep_duplicates=keep_duplicates,
     )
     found = load_problems(source)
     tell = say if json else _line

@@ -10,7 +10,18 @@ import typer
 from tir_agent.errors import UsageError
 from tir_agent.settings import FieldMap, GoldForm, ProblemSource
 
-__all__ = ["Data", "Field", "Filter", "Limit", "Seed", "Shuffle", "Split", "Subset", "problem_source"]
+__all__ = [
+    "Data",
+    "Field",
+    "Filter",
+    "KeepDuplicates",
+    "Limit",
+    "Seed",
+    "Shuffle",
+    "Split",
+    "Subset",
+    "problem_source",
+]
 
 Data = Annotated[
     str,
@@ -39,6 +50,9 @@ Filter = Annotated[
         show_default=False,
     ),
 ]
+KeepDuplicates = Annotated[
+    bool, typer.Option("--keep-duplicates", help="Take a problem as often as it is there, not once.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take so many, after all else.")]
 Shuffle = Annotated[bool, typer.Option("--shuffle", help="In an order that the seed decides.")]
 Seed = Annotated[int, typer.Option("--seed", help="For --shuffle.")]
@@ -56,6 +70,7 @@ def problem_source(
     limit: int | None = None,
     shuffle: bool = False,
     seed: int = 0,
+    keep_duplicates: bool = False,
 ) -> ProblemSource:
     """The source that these options name.
 
@@ -71,6 +86,7 @@ def problem_source(
         limit=limit,
         shuffle=shuffle,
         seed=seed,
+        keep_duplicates=keep_duplicates,
     )
 
 

@@ -83,6 +83,10 @@ class Collector:
         self._changed = asyncio.Event()
         self._end: BaseException | None = None
 
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of all that happens from now on."""
+        self._listener = listener
+
     def stop(self) -> None:
         """Begin nothing new; `run` returns when what is under way has ended."""
         if not self._stopping:

@@ -9,7 +9,6 @@ from pathlib import Path
 from tir_agent.collect.arms import check_arms, prompt_of
 from tir_agent.collect.collector import Collector
 from tir_agent.collect.crew import Crew
-from tir_agent.collect.listener import Listener
 from tir_agent.collect.plans import needs_golds
 from tir_agent.collect.schedule import Schedule
 from tir_agent.collect.tally import Tally
@@ -84,7 +83,7 @@ async def sift(
         no_gold = [problem for problem in problems if problem.gold is None]
     if crew is not None:
         new = [problem for problem in problems if problem not in passed]
-        refused = await check_golds(new, _grades_itself(crew), progress=progress)
+        refused = await check_golds(new, _grader(crew), progress=progress)
     out = {problem.id for problem in no_gold} | {one.problem.id for one in refused}
     left = tuple(problem for problem in problems if problem.id not in out)
     if not left:
@@ -95,10 +94,10 @@ async def sift(
     return Sifted(left, refused, tuple(no_gold))
 
 
-def _grades_itself(crew: Crew) -> Callable[[Problem], Awaitable[Grade]]:
-    async def grade(problem: Problem) -> Grade:
+def _grader(crew: Crew) -> Callable[[Problem, str], Awaitable[Grade]]:
+    async def grade(problem: Problem, answer: str) -> Grade:
         assert problem.gold is not None
-        return await crew.grade(problem.gold, problem.gold, problem.rule)
+        return await crew.grade(answer, problem.gold, problem.rule)
 
     return grade
 
@@ -115,13 +114,7 @@ class Session:
         self.writer.close()
 
 
-async def open_session(
-    folder: Path,
-    draft: Draft,
-    problems: Sequence[Problem],
-    crew: Crew,
-    listener: Listener | None = None,
-) -> Session:
+async def open_session(folder: Path, draft: Draft, problems: Sequence[Problem], crew: Crew) -> Session:
     """Begin the run in `folder`, or go on with it: what is in the log is counted and not made again.
 
     Raises:
@@ -147,7 +140,6 @@ async def open_session(
             draft.operation,
             tally=tally,
             votes=votes,
-            listener=listener,
         )
     except BaseException:
         writer.close()

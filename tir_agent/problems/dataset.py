@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -59,7 +60,8 @@ class ProblemSet:
 def load_problems(source: ProblemSource) -> ProblemSet:
     """Read a data set as problems.
 
-    Lines that cannot be read, problems without a text and duplicates are left out and reported; a problem
+    Lines that cannot be read, problems without a text and (unless they are to be kept) duplicates are left
+    out and reported; a problem
     without a gold answer is kept and reported. Ids depend neither on filters nor on order or limit.
 
     Raises:
@@ -75,7 +77,7 @@ def load_problems(source: ProblemSource) -> ProblemSet:
         raise _nothing(source, [read for read in start if isinstance(read, Fault)])
     guess = guess_fields(sample, source.fields)
     found = drafts_of(chain(start, reads), guess, keep_fields=bool(filters), faults=faults)
-    drafts = list(_distinct(found, faults))
+    drafts = list(_distinct(found, faults, keep=source.keep_duplicates))
     if not drafts:
         raise _nothing(source, faults)
     problems, guess = _with_ids(drafts, guess, source.fields.id is not None, faults)
@@ -127,14 +129,20 @@ def _nothing(source: ProblemSource, faults: Sequence[Fault]) -> DataError:
     return DataError(said, hint=f"The first, at {first.where}: {first.sentence}")
 
 
-def _distinct(drafts: Iterator[Draft], faults: list[Fault]) -> Iterator[Draft]:
-    """The first of each problem: one of the same text and the same choices."""
+def _distinct(drafts: Iterator[Draft], faults: list[Fault], *, keep: bool) -> Iterator[Draft]:
+    """The first of each problem: one of the same text and the same choices; with `keep`, the others too."""
     seen: dict[str, Problem] = {}
+    copies: Counter[str] = Counter()
     for draft in drafts:
         problem = draft.problem
         first = seen.setdefault(problem.id, problem)
         if first is problem:
             yield draft
+        elif keep:
+            copies[problem.id] += 1
+            numbered = f"{problem.id}-{copies[problem.id] + 1}"
+            faults.append(Fault(problem.source or "", f"It is the same problem as {first.source}, and kept"))
+            yield replace(draft, problem=problem.model_copy(update={"id": numbered}))
         elif first.gold == problem.gold:
             faults.append(Fault(problem.source or "", f"It is the same problem as {first.source}"))
         else:

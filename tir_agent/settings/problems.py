@@ -51,6 +51,8 @@ class ProblemSource(Settings):
     subset: str | None = None
     """Configuration of a data set on the hub."""
     fields: FieldMap = FieldMap()
+    keep_duplicates: bool = False
+    """Problems that are in the data several times are taken as often; else once."""
     filters: tuple[str, ...] = ()
     """Conditions, all of which must hold: `level>=4`, `subject=Algebra`, `text~train` (docs/problems.md)."""
     shuffle: bool = False
