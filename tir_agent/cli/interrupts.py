@@ -66,8 +66,8 @@ class _Handler:
 def graceful_stop(
     on_first: Callable[[], None], on_second: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """Within, the first SIGINT or SIGTERM calls `on_first`; the second calls `on_second` and cancels the current
-    task; a third ends the process at once with status 130, whatever it is doing.
+    """Within, the first SIGINT or SIGTERM calls `on_first`; the second calls `on_second` and cancels the
+    current task; a third ends the process at once with status 130, whatever it is doing.
 
     Both are called on the event loop. Open it around everything that has to be shut down.
     """
