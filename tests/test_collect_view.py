@@ -160,7 +160,9 @@ def test_lines_for_a_pipe_are_few() -> None:
     assert at(661, 152, failures={"ModelUnavailable": 2}) == [
         "152/1,000 (15 %), 59.2 % correct, 5,000 tokens/s, 61.0 trajectories/min, 8 running, 2 failures"
     ]
-    assert at(662, 152, stopping=True, running=8) == ["stopping: 8 still under way"]
+    assert at(662, 152, stopping=True, running=8) == [
+        "stopping: 8 still under way, a second signal stops at once"
+    ]
     assert at(663, 153, stopping=True, running=7) == []
 
 
@@ -332,6 +334,8 @@ def test_a_terminal_shows_a_picture_and_is_restored_after_ctrl_c() -> None:
         assert terminal.end() == 3
         assert terminal.seen.rindex("\x1b[?25h") > terminal.seen.rindex("\x1b[?25l")
         assert termios.tcgetattr(terminal.slave) == terminal.attributes
+        # The picture is taken away, and the summary stays.
+        assert re.search(r"\x1b\[\?25h(\x1b\[1A\x1b\[2K){4,}", terminal.seen)
         assert "tir eval runs/any" in terminal.seen
         assert "Traceback" not in terminal.seen
     finally:

@@ -51,7 +51,7 @@ def test_the_first_signal_lets_what_is_under_way_come_to_its_end(number: signal.
         process.send_signal(number)
         out, errors = process.communicate(timeout=DEADLINE)
         assert (process.returncode, errors) == (3, "")
-        assert out.startswith("stopping: 12 still under way\n")
+        assert out.startswith("stopping: 12 still under way, a second signal stops at once\n")
         assert "tir eval runs/any" in out
 
 
