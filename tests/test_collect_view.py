@@ -335,7 +335,7 @@ def test_a_terminal_shows_a_picture_and_is_restored_after_ctrl_c() -> None:
         assert terminal.seen.rindex("\x1b[?25h") > terminal.seen.rindex("\x1b[?25l")
         assert termios.tcgetattr(terminal.slave) == terminal.attributes
         # The picture is taken away, and the summary stays.
-        assert re.search(r"\x1b\[\?25h(\x1b\[1A\x1b\[2K){4,}", terminal.seen)
+        assert re.search(r"\x1b\[\?25h\r?(\x1b\[1A\x1b\[2K){4,}", terminal.seen)
         assert "tir eval runs/any" in terminal.seen
         assert "Traceback" not in terminal.seen
     finally:
