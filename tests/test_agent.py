@@ -366,8 +366,8 @@ async def test_the_observer_hears_each_step(local_sandbox: Sandbox) -> None:
 
     await solve(local_sandbox, [code("1"), ANSWER], observer=Ear())
     assert heard == [
-        *("reply_started", "reply_ended", "cell_started", "cell_ended", "told"),
-        *("reply_started", "reply_ended", "stopped", "graded"),
+        *("reply_started", "requested", "replied", "reply_ended", "cell_started", "cell_ended", "told"),
+        *("reply_started", "requested", "replied", "reply_ended", "stopped", "graded", "recorded"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 It is for people and machines that look on, and nothing is ever computed from it: the trajectories are the
 record. So it may not hold up a collection, nor end one. Events are handed to a thread; when the disk is so
-slow that thousands wait, the newest are dropped and counted; when it fails, the log is given up, with one
+slow that thousands wait, the newest are dropped and counted; when it fails, the log is given up with one
 note.
 """
 
@@ -36,29 +36,33 @@ class EventLog:
         self._on_failure = on_failure
         self._queue: queue.Queue[Event | None] = queue.Queue(_WAITING)
         self._dropped = 0
-        self._failed = False
+        self._over = False
+        """It was closed, or given up."""
         self._thread = threading.Thread(target=self._write, name="tir-event-log", daemon=True)
         self._thread.start()
 
     def write(self, event: Event) -> None:
         """Have it appended. Safe to call from any thread."""
-        if self._failed:
+        if self._over:
             return
-        if self._dropped:
-            missing = EventsDropped(count=self._dropped)
-            if self._put(missing):
-                self._dropped = 0
+        self._own_up()
         if not self._put(event):
             self._dropped += 1
 
     def close(self) -> None:
         """Write what still waits. Idempotent."""
+        self._over = True
         if self._thread.is_alive():
+            self._own_up()
             try:
                 self._queue.put(None, timeout=_CLOSING_SECONDS)
             except queue.Full:
                 return
             self._thread.join(_CLOSING_SECONDS)
+
+    def _own_up(self) -> None:
+        if self._dropped and self._put(EventsDropped(count=self._dropped)):
+            self._dropped = 0
 
     def _put(self, event: Event) -> bool:
         try:
@@ -71,7 +75,7 @@ class EventLog:
         try:
             self._append()
         except (OSError, ValueError) as error:
-            self._failed = True
+            self._over = True
             reason = error.strerror if isinstance(error, OSError) else str(error)
             self._on_failure(f"The event log is given up: cannot write {self._path}: {reason}")
 

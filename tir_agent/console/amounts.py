@@ -53,7 +53,7 @@ def amount_text(amount: float, currency: str) -> str:
     ('$0.0031', '12.00 SEK')
     """
     digits = 1 - math.floor(math.log10(amount)) if 0 < amount < 1 else 2
-    number = f"{amount:.{digits}f}" if amount < 1 else f"{amount:,.2f}"
+    number = f"{amount:.{digits}f}"
     sign = _SIGNS.get(currency)
     return f"{sign}{number}" if sign else f"{number} {currency}"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from tir_agent.collect.progress import Progress
@@ -18,6 +17,7 @@ __all__ = ["collect_frame", "done_text", "left_text", "one_line", "stopping_text
 _NARROW = 60
 """Columns below which there are neither labels nor small bars."""
 _SMALL_BAR = 16
+_LABEL = 10
 _KINDS = 4
 """Kinds of failure that are named."""
 
@@ -32,6 +32,22 @@ class _Part:
     style: str
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A label and what stands behind it, over as many lines as that takes. A grid of rich's does the same
+    at three times the cost, four times a second."""
+
+    label: str
+    value: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        label = self.label
+        for line in self.value.wrap(console, max(options.max_width - _LABEL, 1)):
+            line.rstrip()
+            yield Text.assemble((label.ljust(_LABEL), "dim"), line)
+            label = ""
+
+
 def collect_frame(progress: Progress, width: int, *, plain: bool = False) -> RenderableType:
     """`plain`: the terminal has no characters beyond ASCII."""
     narrow = width < _NARROW
@@ -43,12 +59,7 @@ def collect_frame(progress: Progress, width: int, *, plain: bool = False) -> Ren
     rows = _rows(progress, narrow, plain)
     if narrow:
         return Group(*first, *(value for _, value in rows))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    for label, value in rows:
-        table.add_row(label, value)
-    return Group(*first, table)
+    return Group(*first, *(_Row(label, value) for label, value in rows))
 
 
 def done_text(progress: Progress) -> str:

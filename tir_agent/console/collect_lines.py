@@ -40,7 +40,9 @@ class CollectLines:
             lines.append("going on" if reason is None else f"paused: {one_line(reason)}")
             self._paused = reason
         if progress.stopping and not self._stopping:
-            lines.append(f"stopping: {count_text(progress.running)} still under way")
+            lines.append(
+                f"stopping: {count_text(progress.running)} still under way, a second signal stops at once"
+            )
             self._stopping = True
         return lines
 

@@ -50,9 +50,10 @@ class CollectView:
         self._ticking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        first = self._snapshot()
         live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._painter = _Painter(_Picture(self._console) if live else _Lines(self._console))
-        self._painter.show(self._snapshot())
+        self._painter.show(first)
         self._painter.start()
         self._ticking = asyncio.create_task(self._tick(self._painter))
         return self
@@ -63,12 +64,18 @@ class CollectView:
         if ticking is not None:
             ticking.cancel()
         if painter is not None:
-            painter.show(self._snapshot())
-            painter.end()
+            try:
+                painter.show(self._snapshot())
+            finally:
+                painter.end()
 
-    def note(self, text: str, style: str = "dim") -> None:
-        """A remark of the program's own, above the picture. Safe to call from any thread."""
-        remark = Text(printable(text), style=style)
+    def note(self, text: str | Text, style: str = "dim") -> None:
+        """A remark of the program's own, above the picture. Safe to call from any thread.
+
+        A `Text` is printed as it is. Given before the context ends, it is one more thing that a terminal
+        that has stopped cannot hold up.
+        """
+        remark = text if isinstance(text, Text) else Text(printable(text), style=style)
         if self._painter is not None:
             self._painter.note(remark)
         else:
