@@ -113,6 +113,7 @@ LETTERS: dict[str, dict[str, object]] = {
     },
     "one text": {"Problem": "2?", "options": "a ) one , b ) two , c ) three", "correct": "b"},
     "worked": {"question": "2?", "options": ["one", "two", "three"], "solution": r"A. No. \boxed{B}"},
+    "label": {"question": "2?", "options": ["one", "two", "three"], "label": "B", "solution": r"\boxed{2x}"},
     "content": {"question": "2?", "choices": ["one", "two", "three"], "answer": "two"},
     "letter and content": {"question": "2?", "choices": ["one", "two", "three"], "answer": "B. two"},
 }

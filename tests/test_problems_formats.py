@@ -146,7 +146,9 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_it(tmp_path: Pat
         ("a.csv", b"\xef\xbb\xbfquestion,answer\r\n1 + 1?,2\r\n"),
     ]:
         (tmp_path / name).write_bytes(content)
-        assert asks(load(tmp_path / name)) == [("1 + 1?", "2")]
+        found = load(tmp_path / name)
+        assert asks(found) == [("1 + 1?", "2")]
+        assert found.guess.text.fields == ("question",)
 
 
 def test_a_line_of_enormous_length_is_refused_and_the_next_one_read(tmp_path: Path) -> None:
