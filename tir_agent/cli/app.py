@@ -9,6 +9,7 @@ import typer
 import tir_agent
 from tir_agent.cli import kernel, prompts, sandbox
 from tir_agent.cli.doctor import doctor
+from tir_agent.cli.eval import eval_runs
 from tir_agent.cli.show import show
 from tir_agent.cli.solve import solve
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command("solve")(solve)
 app.command("show")(show)
+app.command("eval")(eval_runs)
 app.command("doctor")(doctor)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(sandbox.app, name="sandbox")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from itertools import product
@@ -17,7 +18,7 @@ from tir_agent.evaluate.distributions import binomial_two_sided, t_quantile
 from tir_agent.evaluate.rates import LEVEL, clustered_error
 from tir_agent.messages import Record
 
-__all__ = ["Change", "Comparison", "Test", "compare", "mcnemar", "sign_flip"]
+__all__ = ["Change", "Comparison", "Point", "Test", "compare", "mcnemar", "sign_flip"]
 
 _EXACT: Final = 14
 """Problems that differ, up to which all their signs are tried."""
@@ -46,6 +47,14 @@ class Change(Record):
     b: float
 
 
+class Point(Record):
+    """Problems that have the same parts of right samples."""
+
+    a: float
+    b: float
+    count: int
+
+
 class Comparison(Record):
     """Run A beside run B, over the problems that both have."""
 
@@ -71,6 +80,8 @@ class Comparison(Record):
     test: Test
     changes: tuple[Change, ...]
     """The problems that differ most, those first in which A is better."""
+    points: tuple[Point, ...]
+    """All problems, put together where they are alike."""
 
 
 def mcnemar(a_only: int, b_only: int) -> float:
@@ -134,6 +145,7 @@ def compare(
     half = t_quantile(level, count - 1) * error if error else 0.0
     if count == 1:
         half = math.inf
+    places = Counter((change.a, change.b) for change in changes)
     moved = sorted((change for change in changes if change.a != change.b), key=_by_change)
     return Comparison(
         a=name_a,
@@ -154,6 +166,7 @@ def compare(
         p=p,
         test=test,
         changes=tuple(moved[:_SHOWN]),
+        points=tuple(Point(a=a, b=b, count=number) for (a, b), number in sorted(places.items())),
     )
 
 

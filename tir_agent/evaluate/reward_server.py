@@ -6,7 +6,8 @@ Forms of question and answer, by the last part of the address (`RewardForm`):
   `data[0].data` is a vector, or one for each token, and the last number is the reward.
 - `classify`: vLLM's `/classify`, `{"model", "messages"}`; `data[0].probs`: of one class its number, of more
   the last one's probability. SGLang's `/v1/classify` answers alike, but reads plain text only (`input`).
-- `score`: vLLM's `/score`, `{"model", "text_1", "text_2"}` with the problem and the solution; `data[i].score`.
+- `score`: vLLM's `/score`, `{"model", "text_1", "text_2"}` with the problem and the solution;
+  the answer's `data[0].score`.
 - `sglang`: SGLang's `/classify` for reward models, `{"model", "text"}` with the chat template laid around
   the conversation on this side, for which ChatML stands here; the answer is a list of `{"embedding": [..]}`.
 - `plain`: any other address, `{"problem", "messages", "answer"}`, and the answer is `{"reward": 0.5}`.
@@ -112,8 +113,11 @@ class ServerReward:
             ModelRejected: it refused the request.
             DataError: it answered something that is no reward.
         """
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._ask(one)) for one in candidates]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._ask(one)) for one in candidates]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         return [task.result() for task in tasks]
 
     async def close(self) -> None:
@@ -133,7 +137,7 @@ class ServerReward:
         )
         async with self._places:
             try:
-                reply = await attempts(self._post, self._body(one))
+                reply: Any = await attempts(self._post, self._body(one))
             except _Again as error:
                 raise ModelUnavailable(
                     f"The reward server at {self._url} {error}", hint="Is it running? Then try again"

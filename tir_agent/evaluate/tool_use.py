@@ -13,9 +13,18 @@ from tir_agent.evaluate.results import APART, Result
 from tir_agent.messages import Record
 from tir_agent.trajectory import StopReason
 
-__all__ = ["Spread", "Stop", "ToolUse", "spread", "stops", "tool_use"]
+__all__ = ["Bin", "Spread", "Stop", "ToolUse", "spread", "stops", "tool_use"]
 
 _QUANTILES: Final = (0.1, 0.5, 0.9)
+_BINS: Final = 25
+
+
+class Bin(Record):
+    """Trajectories whose value is at least `low` and less than `high`; in the last bin it may be `high`."""
+
+    low: float
+    high: float
+    count: int
 
 
 class Spread(Record):
@@ -28,6 +37,8 @@ class Spread(Record):
     ninetieth: float
     most: float
     total: float
+    bins: tuple[Bin, ...]
+    """Whole numbers up to 25 have a bin each; other values are in 25 bins of the same width."""
 
 
 class Stop(Record):
@@ -98,7 +109,18 @@ def spread(name: str, values: Sequence[float]) -> Spread:
         ninetieth=ninetieth,
         most=float(ordered[-1]),
         total=math.fsum(ordered),
+        bins=tuple(_bins(ordered)),
     )
+
+
+def _bins(ordered: Sequence[float]) -> list[Bin]:
+    most = ordered[-1]
+    width = 1.0 if most < _BINS and all(value == int(value) for value in ordered) else most / _BINS
+    counts = Counter(min(int(value / width), _BINS - 1) if width else 0 for value in ordered)
+    return [
+        Bin(low=number * width, high=(number + 1) * width, count=counts[number])
+        for number in range(max(counts) + 1)
+    ]
 
 
 def tool_use(results: Iterable[Result]) -> ToolUse | None:
