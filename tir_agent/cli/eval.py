@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -171,6 +172,8 @@ def _reward(name: str | None, model: str | None, form: RewardForm | None, key: s
     if name.endswith(".jsonl"):
         return RecordedReward.read(Path(name))
     if ":" in name:
+        # As with `python -m`: modules of the folder one stands in are found.
+        sys.path.append(str(Path.cwd()))
         return load_function(name)
     raise UsageError(
         f"{name!r} is no reward",

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,18 +34,26 @@ def plot(
 
     mpl.use("Agg")
     folder.mkdir(parents=True, exist_ok=True)
-    drawn: list[tuple[str, Any]] = []
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        # A name may be of characters that the font lacks, or hold dollar signs: it is no formula.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        drawn = _drawn(evaluations, comparisons)
+        return [_saved(figure, folder / f"{name}.{form}") for name, figure in drawn]
+
+
+def _drawn(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison]) -> Iterator[tuple[str, Any]]:
+    """File names and figures, one after the other."""
     if any(len(one.passes) > 1 for one in evaluations):
-        drawn.append(("at_k", _at_k(evaluations)))
+        yield "at_k", _at_k(evaluations)
     for by in Grouping:
         if any(group.by is by and group.rate for one in evaluations for group in one.groups):
-            drawn.append((f"by_{by.value}", _parts(evaluations, by)))
-    for name in ("cells", "tokens written"):
-        if any(one.tool_use for one in evaluations):
-            drawn.append((name.replace(" ", "_"), _spread(evaluations, name)))
-    drawn.append(("stops", _stops(evaluations)))
-    drawn += [(f"compare_{n}", _compared(one)) for n, one in enumerate(comparisons, 1)]
-    return [_saved(figure, folder / f"{name}.{form}") for name, figure in drawn]
+            yield f"by_{by.value}", _parts(evaluations, by)
+    if any(one.tool_use for one in evaluations):
+        yield "cells", _spread(evaluations, "cells")
+        yield "tokens_written", _spread(evaluations, "tokens written")
+    yield "stops", _stops(evaluations)
+    for number, one in enumerate(comparisons, 1):
+        yield f"compare_{number}", _compared(one)
 
 
 def _saved(figure: Any, path: Path) -> Path:

@@ -8,7 +8,7 @@ from tir_agent.evaluate.rates import LEVEL, Rate, mean_rate
 from tir_agent.evaluate.results import Result
 from tir_agent.messages import Record
 
-__all__ = ["PassAtK", "pass_at", "pass_at_k", "pass_rates", "powers_of_two", "tallies"]
+__all__ = ["PassAtK", "pass_at", "pass_at_k", "pass_rates", "tallies"]
 
 Tally = tuple[int, int]
 """Samples of a problem, and how many of them are right."""
@@ -66,13 +66,3 @@ def pass_at(counted: Mapping[str, Tally], k: int, level: float = LEVEL) -> PassA
 def pass_rates(counted: Mapping[str, Tally], ks: Sequence[int], level: float = LEVEL) -> list[PassAtK]:
     """pass@k for every k of `ks`."""
     return [pass_at(counted, k, level) for k in ks]
-
-
-def powers_of_two(largest: int) -> list[int]:
-    """1, 2, 4, ... up to `largest`, and that itself.
-
-    >>> powers_of_two(6)
-    [1, 2, 4, 6]
-    """
-    powers = [2**exponent for exponent in range(largest.bit_length()) if 2**exponent <= largest]
-    return powers if not powers or powers[-1] == largest else [*powers, largest]
