@@ -50,7 +50,7 @@ async def read_runs(paths: Sequence[Path], reward: Reward | None) -> list[Run]:
         TrajectoryError: what is there is no trajectory.
         MachineryError, DataError: see `Reward`.
     """
-    names = [path.resolve().name for path in paths]
+    names = [path.resolve().name if path.is_dir() else path.stem for path in paths]
     if len(set(names)) < len(names):
         names = [str(path) for path in paths]
     return [await _read(path, name, reward) for path, name in zip(paths, names, strict=True)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tir_agent.cli.eval_tables import percent
+from tir_agent.console import printable
 from tir_agent.evaluate.paired import Comparison
 from tir_agent.evaluate.rates import Rate
 from tir_agent.evaluate.report import Evaluation, Group, Grouping
@@ -34,10 +35,10 @@ def plot(
 
     mpl.use("Agg")
     folder.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        # A name may be of characters that the font lacks, or hold dollar signs: it is no formula.
+    with warnings.catch_warnings():
+        # A name may be of characters that the font lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        drawn = _drawn(evaluations, comparisons)
+        drawn = _drawn([_named(one) for one in evaluations], [_renamed(one) for one in comparisons])
         return [_saved(figure, folder / f"{name}.{form}") for name, figure in drawn]
 
 
@@ -54,6 +55,20 @@ def _drawn(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison])
     yield "stops", _stops(evaluations)
     for number, one in enumerate(comparisons, 1):
         yield f"compare_{number}", _compared(one)
+
+
+def _plain(name: str) -> str:
+    """On one line, and no formula: matplotlib reads what stands between dollar signs as one."""
+    return " ".join(printable(name).split()).replace("$", r"\$")
+
+
+def _named(one: Evaluation) -> Evaluation:
+    groups = tuple(group.model_copy(update={"name": _plain(group.name)}) for group in one.groups)
+    return one.model_copy(update={"name": _plain(one.name), "groups": groups})
+
+
+def _renamed(one: Comparison) -> Comparison:
+    return one.model_copy(update={"a": _plain(one.a), "b": _plain(one.b)})
 
 
 def _saved(figure: Any, path: Path) -> Path:

@@ -70,6 +70,8 @@ def _cautions(one: Evaluation) -> list[str]:
             f"{undecided} answers that could not be graded count as not correct; pass@1 is "
             f"{percent(one.pass_at_1.value)} with them and {without} without"
         )
+    if 0 < one.rewarded < one.scored:
+        said.append(f"{one.scored - one.rewarded} trajectories have no reward, so that none is chosen by it")
     if one.uneven and one.scored:
         said.append(
             f"Problems have {one.fewest} to {one.most} samples: if a plan chose these numbers by results, or "
@@ -206,14 +208,17 @@ def _spreads(one: Evaluation) -> Grid:
     rows = tuple(
         (
             spread.name,
-            *(f"{value:,.1f}" for value in (spread.mean, spread.tenth, spread.median, spread.ninetieth)),
-            f"{spread.most:,.1f}",
+            *map(_amount, (spread.mean, spread.tenth, spread.median, spread.ninetieth, spread.most)),
             f"{spread.total:,.0f}",
         )
         for spread in found
     )
     headings = ("of a trajectory", "mean", "10 %", "median", "90 %", "most", "all together")
     return Grid(f"What {one.name} took", headings, rows)
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) or value >= 1_000 else f"{value:.2f}"
 
 
 def _comparison(one: Comparison) -> Grid:

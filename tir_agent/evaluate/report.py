@@ -89,6 +89,8 @@ class Evaluation(Record):
     decided: Rate | None
     """pass@1 with ungradable and timed-out comparisons left out, where there are any."""
     votes: tuple[VoteAtK, ...] = ()
+    rewarded: int = 0
+    """Scored trajectories that have a reward."""
     sigmoid: bool = False
     """Rewards did not all lie between 0 and 1, and so weights are their logistic function."""
     groups: tuple[Group, ...] = ()
@@ -154,6 +156,7 @@ def evaluate(
         passes=tuple(passes),
         decided=mean_rate([right / number for number, right in decided.values()], level),
         votes=() if clusters is None else tuple(votes(scored, clusters, ks, level, seed)),
+        rewarded=len(rewards),
         sigmoid=sigmoid,
         groups=tuple(group for one in by for group in _groups(results, one, level)),
         stops=tuple(stops(results)),
