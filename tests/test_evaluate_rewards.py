@@ -165,6 +165,15 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
         listening.server_close()
 
 
+async def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving((200, {"reward": 1})) as server:
+        assert await asked(server.url) == [1.0]
+
+
 async def test_many_are_asked_at_once_and_stay_in_order() -> None:
     with serving((200, {"reward": 1})) as server:
         reward = ServerReward(server.url, patience=PATIENCE, at_once=4)

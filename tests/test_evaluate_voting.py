@@ -140,6 +140,15 @@ def test_logits_choose_as_they_are_and_vote_as_probabilities() -> None:
     assert vote.weighted is not None
 
 
+def test_more_votes_below_zero_are_not_less() -> None:
+    """Summed as they are, two logits of -1 would lose against one of -1.5."""
+    rows = [result("p", n, right=n < 2, reward=reward) for n, reward in enumerate([-1.0, -1.0, -1.5])]
+    evaluation = evaluate("r", rows, ks=[3], clusters={row.key: n // 2 for n, row in enumerate(rows)})
+    (vote,) = evaluation.votes
+    assert vote.weighted is not None
+    assert vote.weighted.value == 1
+
+
 def test_without_rewards_for_all_there_is_no_best_of_k() -> None:
     rows = [result("p", 0, reward=1.0), result("p", 1)]
     (vote,) = votes(rows, {row.key: 0 for row in rows}, [2])

@@ -50,7 +50,10 @@ def binomial_two_sided(fewer: int, more: int) -> float:
     0.021484375
     """
     throws = fewer + more
-    tail = sum(math.comb(throws, number) for number in range(min(fewer, more) + 1))
+    tail = ways = 1
+    for number in range(min(fewer, more)):
+        ways = ways * (throws - number) // (number + 1)
+        tail += ways
     # Whole numbers: 2**throws overflows a float from 1,024 throws on.
     return min(1.0, float(2 * tail / (1 << throws)))
 

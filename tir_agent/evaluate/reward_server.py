@@ -4,8 +4,8 @@ Forms of question and answer, by the last part of the address (`RewardForm`):
 
 - `pooling`: vLLM's `/pooling` for reward models. One chat a request, `{"model", "messages"}`; the answer's
   `data[0].data` is a vector, or one for each token, and the last number is the reward.
-- `classify`: vLLM's `/classify`, `{"model", "messages"}`; `data[0].probs`: of one class its number, of more
-  the last one's probability. SGLang's `/v1/classify` answers alike, but reads plain text only (`input`).
+- `classify`: `/classify` of a recent vLLM, `{"model", "messages"}`; `data[0].probs`: of one class its
+  number, of more the last one's probability. SGLang's `/v1/classify` answers alike, but reads only text.
 - `score`: vLLM's `/score`, `{"model", "text_1", "text_2"}` with the problem and the solution;
   the answer's `data[0].score`.
 - `sglang`: SGLang's `/classify` for reward models, `{"model", "text"}` with the chat template laid around
