@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,10 @@ __all__ = ["Grid", "draw", "markdown"]
 
 _WIDE = 10_000
 """Columns where no terminal sets a limit: a line of a table stays a line."""
+
+
+_WIDEST = 40
+"""Columns of a terminal that a name keeps."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,13 @@ def _draw(console: Console, grids: Sequence[Grid], notes: Sequence[str]) -> None
         console.print(Text(grid.title, style="bold"))
         table = Table(box=None, pad_edge=False, header_style="dim")
         for number, heading in enumerate(grid.headings):
-            figure = number >= grid.figures
-            table.add_column(Text(printable(heading)), justify="right" if figure else "left", no_wrap=figure)
+            cells = [cell_len(_one_line(row[number])) for row in grid.rows]
+            # Where a terminal is narrow, headings break and figures do not.
+            table.add_column(
+                Text(printable(heading)),
+                justify="right" if number >= grid.figures else "left",
+                min_width=min(max(cells, default=0), _WIDEST),
+            )
         for row in grid.rows:
             table.add_row(*(Text(_one_line(cell)) for cell in row))
         console.print(table)
