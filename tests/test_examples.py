@@ -46,3 +46,12 @@ def test_many() -> None:
 def test_branching() -> None:
     done = run("branching.py", "--kernel", "local")
     assert done.stdout == "left:  5\nright: []\norigin: [2, 3]\nforked after 1 cell\n"
+
+
+@pytest.mark.usefixtures("local_sandbox")
+def test_evaluate(tmp_path: Path) -> None:
+    done = run("evaluate.py", "local", str(tmp_path))
+    assert "careful: pass@4 1.000 (0.722 to 1.000)" in done.stdout
+    assert done.stdout.splitlines()[-1] == "careful - hasty: +0.350 (+0.124 to +0.576)"
+    lines = (tmp_path / "hasty.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len([Trajectory.model_validate_json(line) for line in lines]) == 40

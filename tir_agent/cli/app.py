@@ -10,6 +10,7 @@ import tir_agent
 from tir_agent.cli import kernel, prompts, sandbox
 from tir_agent.cli.collect import collect
 from tir_agent.cli.doctor import doctor
+from tir_agent.cli.eval import eval_runs
 from tir_agent.cli.problems import problems
 from tir_agent.cli.show import show
 from tir_agent.cli.solve import solve
@@ -27,6 +28,7 @@ app.command("solve")(solve)
 app.command("collect")(collect)
 app.command("show")(show)
 app.command("problems")(problems)
+app.command("eval")(eval_runs)
 app.command("doctor")(doctor)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(sandbox.app, name="sandbox")

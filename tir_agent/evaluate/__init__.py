@@ -1,0 +1,1 @@
+"""How good many trajectories are: rates with their errors, votes, rewards, tool use, comparisons."""
