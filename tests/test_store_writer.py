@@ -114,7 +114,8 @@ async def test_a_full_shard_is_followed_by_another(tmp_path: Path) -> None:
             for problem in asked[len(writer.done) : len(writer.done) + 5]:
                 await writer.append(sample(problem))
     assert len(list((tmp_path / "shards").iterdir())) > 2
-    assert [key.problem for key, _ in RunReader.open(tmp_path).outcomes()] == [problem.id for problem in asked]
+    found = [key.problem for key, _ in RunReader.open(tmp_path).outcomes()]
+    assert found == [problem.id for problem in asked]
 
 
 async def test_a_run_may_go_on_compressed_and_plain_again(tmp_path: Path) -> None:
@@ -125,7 +126,8 @@ async def test_a_run_may_go_on_compressed_and_plain_again(tmp_path: Path) -> Non
                 await writer.append(sample(problem))
     names = sorted(path.name for path in (tmp_path / "shards").iterdir())
     assert names == ["00000.jsonl", "00001.jsonl.zst", "00002.jsonl"]
-    assert [key.problem for key, _ in RunReader.open(tmp_path).outcomes()] == [problem.id for problem in asked]
+    found = [key.problem for key, _ in RunReader.open(tmp_path).outcomes()]
+    assert found == [problem.id for problem in asked]
 
 
 async def test_text_that_utf8_cannot_hold_is_kept_with_its_offsets(tmp_path: Path) -> None:
