@@ -44,25 +44,27 @@ def acknowledged(output: bytes) -> list[str]:
 def test_a_killed_writer_loses_nothing_and_writes_nothing_twice(tmp_path: Path, storage: Storage) -> None:
     chance = random.Random(storage.compress)
     said: list[str] = []
+    killed = 0
     for _ in range(KILLS):
         process = spawn(tmp_path / "run", storage)
         assert process.stdout is not None
         # Some are killed while they begin, most while they write.
         output = process.stdout.readline() if chance.random() > 0.1 else b""
         try:
-            process.wait(timeout=chance.random() * 0.08)
+            process.wait(timeout=chance.random() * 0.05)
         except subprocess.TimeoutExpired:
             process.kill()
         said += acknowledged(output + process.stdout.read())
         process.stdout.close()
-        process.wait(timeout=30)
+        killed += process.wait(timeout=30) < 0
+    assert killed > KILLS // 2
     with RunWriter.open(tmp_path / "run", draft(), problems(PROBLEMS), storage) as writer:
         found = [outcome.trajectory for outcome in writer.done.values()]
     assert len(said) > KILLS
     assert set(said) <= set(found)
     reader = RunReader.open(tmp_path / "run")
     assert Counter(reader.keys()).most_common(1)[0][1] == 1
-    assert len(list(reader.trajectories())) == len(found) < PROBLEMS
+    assert len(list(reader.trajectories())) == len(found)
     assert reader.faults() == []
     with RunWriter.open(tmp_path / "run", draft(), problems(PROBLEMS), storage) as writer:
         assert writer.repairs == ()

@@ -311,7 +311,7 @@ def test_damaged_problems_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", json.dumps({"format": "tir-agent/run"}), '{"format":"x","version":1}']
+    "content", ["", "{", "[]", '{"format": "tir-agent/run"}', '{"format":"x","version":1}']
 )
 def test_a_damaged_manifest_is_told(tmp_path: Path, content: str) -> None:
     asyncio.run(filled(tmp_path, 1))

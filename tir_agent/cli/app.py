@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import tir_agent
-from tir_agent.cli import kernel, prompts, sandbox
+from tir_agent.cli import kernel, prompts, runs, sandbox
 from tir_agent.cli.doctor import doctor
 from tir_agent.cli.show import show
 from tir_agent.cli.solve import solve
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("solve")(solve)
 app.command("show")(show)
 app.command("doctor")(doctor)
+app.add_typer(runs.app, name="runs")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(kernel.app, name="kernel")
