@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -87,11 +88,11 @@ def export(trajectories: Iterable[Trajectory], path: Path, *, flat: bool = False
                 writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
                 rows += len(group[0])
         unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise cannot_write(path, error) from None
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        if isinstance(error, OSError):
+            raise cannot_write(path, error) from None
         raise
     return rows
 
