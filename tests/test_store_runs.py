@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -164,6 +163,10 @@ def test_a_run_is_counted(tmp_path: Path) -> None:
     assert content["manifest"]["format"] == "tir-agent/run"
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def failure(result: Result) -> TirError:
     assert isinstance(result.exception, TirError), result.output
     return result.exception
@@ -223,7 +226,7 @@ def test_a_sample_that_two_runs_have_is_refused_unless_arms_are_renamed(tmp_path
     first = problems(1)[0].id
     message = f"one and two both have problem {first}, arm base, sample 0"
     assert failure(tir("merge", one, two, "--out", out)).message == message
-    assert sorted(os.listdir(tmp_path)) == ["one", "two"]
+    assert names(tmp_path) == ["one", "two"]
     assert tir("merge", one, two, "--out", out, "--rename-arms").exit_code == 0
     arms = [key.arm for key, _ in RunReader.open(out).outcomes()]
     assert arms == ["one/base", "one/base", "two/base", "two/base"]
@@ -245,7 +248,7 @@ def test_runs_that_do_not_fit_are_not_merged(tmp_path: Path) -> None:
         pytest.raises(RunError, match="is being written by process"),
     ):
         merge_runs([one, two], tmp_path / "out", rename_arms=True)
-    assert sorted(os.listdir(tmp_path)) == ["one", "two"]
+    assert names(tmp_path) == ["one", "two"]
 
 
 def test_a_run_becomes_a_table(tmp_path: Path) -> None:
@@ -285,4 +288,4 @@ def test_a_table_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match="no more"):
         export_table(broken(), tmp_path / "t.parquet")
-    assert os.listdir(tmp_path) == ["file"]
+    assert names(tmp_path) == ["file"]
