@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -48,14 +47,16 @@ TURNS = 4
 SECONDS = 2.0
 """For how long each policy appends."""
 WAITING = (1, 16, 256)
+WORDS = [
+    f"{number:x}".translate(str.maketrans("0123456789", "ghijklmnop")) for number in range(70, 70_000, 35)
+]
+"""So many that what is written compresses about as prose does."""
 READINGS = ("resume", "outcomes", "trajectories", "verify")
 
 
 def trajectory(problem: Problem, chance: random.Random) -> Trajectory:
     """One of the usual size: four replies with code, some 16 kB."""
-    words = " ".join(
-        chance.choice(("so", "we", "compute", "the", "sum", "of", "x^2", "$n$")) for _ in range(280)
-    )
+    words = " ".join(chance.choice(WORDS) for _ in range(250))
     code = f"import sympy\nprint(sympy.factorint({chance.randrange(10**9)}))\n"
     text = f"{words}\n```python\n{code}```\n"
     output = f"{{{chance.randrange(10**6)}: 1}}\n"
@@ -144,7 +145,7 @@ def reading(folder: Path, work: str) -> tuple[float, float]:
 def read_here(folder: Path, work: str) -> None:
     """In a process of its own, whose memory is measured."""
     reader = RunReader.open(folder)
-    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = peak()
     begun = time.perf_counter()
     if work == "resume":
         writer = RunWriter.open(folder, plan(), reader.problems(), Storage())
@@ -156,7 +157,13 @@ def read_here(folder: Path, work: str) -> None:
     else:
         for _ in verify_run(folder):
             pass
-    print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start)
+    print(time.perf_counter() - begun, peak() - start)
+
+
+def peak() -> int:
+    """Kibibytes of memory that this program has had at the most; `getrusage` would count its parent's."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def main() -> None:
