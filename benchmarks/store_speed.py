@@ -47,9 +47,8 @@ TURNS = 4
 SECONDS = 2.0
 """For how long each policy appends."""
 WAITING = (1, 16, 256)
-WORDS = [
-    f"{number:x}".translate(str.maketrans("0123456789", "ghijklmnop")) for number in range(70, 70_000, 35)
-]
+LETTERS = str.maketrans("0123456789", "ghijklmnop")
+WORDS = [f"{number:x}".translate(LETTERS) for number in range(70, 70_000, 35)]
 """So many that what is written compresses about as prose does."""
 READINGS = ("resume", "outcomes", "trajectories", "verify")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import hashlib
 import json
 import shutil
@@ -225,6 +227,17 @@ async def test_there_is_one_writer(tmp_path: Path) -> None:
     ):
         RunWriter.open(tmp_path, draft(), problems(1))
     RunWriter.open(tmp_path, draft(), problems(1)).close()
+
+
+async def test_a_file_system_without_locks_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(RunError, match="has no locks"):
+        RunWriter.open(tmp_path, draft(), problems(1))
 
 
 async def test_a_newer_version_says_so(tmp_path: Path) -> None:
