@@ -86,7 +86,7 @@ async def write_on(folder: Path, count: int, storage: Storage) -> None:
 
         async def worker() -> None:
             for problem in waiting:
-                trajectory = sample(problem, padding=4000)
+                trajectory = sample(problem, padding=15_000)
                 await writer.append(trajectory)
                 sys.stdout.write(f"{trajectory.id}\n")
                 sys.stdout.flush()

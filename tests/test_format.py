@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from tir_agent import messages, settings, trajectory
+from tir_agent import messages, settings, store, trajectory
 
 PAGE = (Path(__file__).parent.parent / "docs" / "format.md").read_text(encoding="utf-8")
 
 
 def all_models() -> set[type[BaseModel]]:
     found: set[type[BaseModel]] = set()
-    waiting: list[object] = [trajectory.Trajectory]
+    waiting: list[object] = [trajectory.Trajectory, store.Manifest, store.GradeRow]
     while waiting:
         kind = waiting.pop()
         waiting += getattr(kind, "__args__", ())
@@ -36,6 +36,7 @@ def test_every_field_is_described(model: type[BaseModel]) -> None:
     [
         messages.Origin,
         messages.Role,
+        settings.Fsync,
         trajectory.ExecutionStatus,
         trajectory.Feedback,
         trajectory.FinishReason,
@@ -51,4 +52,4 @@ def test_every_value_is_described(values: type[StrEnum]) -> None:
 def test_the_walk_over_the_records_finds_them_all() -> None:
     names = {model.__name__ for model in all_models()}
     assert {"Trajectory", "Turn", "Cell", "Execution", "Span", "RunSettings"} <= names
-    assert settings.Budget in all_models()
+    assert {settings.Budget, settings.Operation, settings.Storage, store.Host} <= all_models()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import hashlib
 import json
 import shutil
@@ -114,9 +116,8 @@ async def test_a_full_shard_is_followed_by_another(tmp_path: Path) -> None:
             for problem in asked[len(writer.done) : len(writer.done) + 5]:
                 await writer.append(sample(problem))
     assert len(list((tmp_path / "shards").iterdir())) > 2
-    assert [key.problem for key, _ in RunReader.open(tmp_path).outcomes()] == [
-        problem.id for problem in asked
-    ]
+    found = [key.problem for key, _ in RunReader.open(tmp_path).outcomes()]
+    assert found == [problem.id for problem in asked]
 
 
 async def test_a_run_may_go_on_compressed_and_plain_again(tmp_path: Path) -> None:
@@ -127,9 +128,8 @@ async def test_a_run_may_go_on_compressed_and_plain_again(tmp_path: Path) -> Non
                 await writer.append(sample(problem))
     names = sorted(path.name for path in (tmp_path / "shards").iterdir())
     assert names == ["00000.jsonl", "00001.jsonl.zst", "00002.jsonl"]
-    assert [key.problem for key, _ in RunReader.open(tmp_path).outcomes()] == [
-        problem.id for problem in asked
-    ]
+    found = [key.problem for key, _ in RunReader.open(tmp_path).outcomes()]
+    assert found == [problem.id for problem in asked]
 
 
 async def test_text_that_utf8_cannot_hold_is_kept_with_its_offsets(tmp_path: Path) -> None:
@@ -227,6 +227,17 @@ async def test_there_is_one_writer(tmp_path: Path) -> None:
     ):
         RunWriter.open(tmp_path, draft(), problems(1))
     RunWriter.open(tmp_path, draft(), problems(1)).close()
+
+
+async def test_a_file_system_without_locks_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(RunError, match="has no locks"):
+        RunWriter.open(tmp_path, draft(), problems(1))
 
 
 async def test_a_newer_version_says_so(tmp_path: Path) -> None:

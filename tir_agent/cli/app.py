@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import tir_agent
-from tir_agent.cli import kernel, prompts, sandbox
+from tir_agent.cli import kernel, prompts, runs, sandbox
 from tir_agent.cli.collect import collect
 from tir_agent.cli.doctor import doctor
 from tir_agent.cli.eval import eval_runs
@@ -30,6 +30,7 @@ app.command("show")(show)
 app.command("problems")(problems)
 app.command("eval")(eval_runs)
 app.command("doctor")(doctor)
+app.add_typer(runs.app, name="runs")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(kernel.app, name="kernel")

@@ -86,11 +86,7 @@ def begin(layout: Layout, draft: Draft, lines: bytes, parts: tuple[Part, ...] = 
     Raises:
         StorageError: the disk failed.
     """
-    for folder in (layout.shards, layout.failures):
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise cannot_write(folder, error) from None
+    _make_folders(layout)
     write_whole(layout.problems, lines)
     manifest = Manifest(
         id=uuid.uuid4().hex,
@@ -125,8 +121,7 @@ def resume(layout: Layout, draft: Draft, lines: bytes) -> Manifest:
             f"The run in {layout.root} was begun with another configuration: {'; '.join(differing)}",
             hint="Give another folder, or the configuration with which it was begun",
         )
-    for folder in (layout.shards, layout.failures):
-        folder.mkdir(exist_ok=True)
+    _make_folders(layout)
     if not layout.problems.exists():
         write_whole(layout.problems, lines)
     manifest = manifest.model_copy(
@@ -134,6 +129,14 @@ def resume(layout: Layout, draft: Draft, lines: bytes) -> Manifest:
     )
     _write(layout, manifest)
     return manifest
+
+
+def _make_folders(layout: Layout) -> None:
+    for folder in (layout.shards, layout.failures):
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise cannot_write(folder, error) from None
 
 
 def _write(layout: Layout, manifest: Manifest) -> None:

@@ -13,7 +13,7 @@ from tir_agent.store.versions import why
 
 __all__ = ["Fault", "Scan"]
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Fault(NamedTuple):
@@ -27,14 +27,14 @@ class Fault(NamedTuple):
         return f"{self.where}: {self.what}"
 
 
-class Scan(Generic[T]):
+class Scan(Generic[T_co]):
     """The records of one file. Iterate over it once; then look at what it says of the file.
 
     A line that is no JSON, or no record, is skipped. What is damaged at the end of the file, where no
     sound line follows, is its torn tail: a write that did not come to its end, and did not count as done.
     """
 
-    def __init__(self, path: Path, parse: Callable[[bytes], T]) -> None:
+    def __init__(self, path: Path, parse: Callable[[bytes], T_co]) -> None:
         """`parse` raises a ValueError for what is no record."""
         self._path = path
         self._parse = parse
@@ -50,7 +50,7 @@ class Scan(Generic[T]):
         """Bytes of the torn tail."""
         return self.size - self.good
 
-    def __iter__(self) -> Iterator[tuple[bytes, T]]:
+    def __iter__(self) -> Iterator[tuple[bytes, T_co]]:
         """The lines with their records.
 
         Raises:
