@@ -103,8 +103,8 @@ def ballots(clusters: Iterable[int | None], right: int | None = 0) -> list[Ballo
 
 
 def write_run(folder: Path, trajectories: Iterable[Trajectory]) -> Path:
-    """A run's folder with two shards."""
-    shards = folder / "shards"
+    """A folder with two files of trajectories."""
+    shards = folder
     shards.mkdir(parents=True)
     lines = [one.model_dump_json() for one in trajectories]
     half = len(lines) // 2

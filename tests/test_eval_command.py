@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from tir_agent.cli.trajectories import read_trajectories
-from tir_agent.errors import RunError, TrajectoryError
 from tir_agent.store import save
 from tir_agent.trajectory import StopReason, Trajectory, Verdict
 
@@ -213,8 +211,8 @@ def size(path: Path) -> tuple[float, float]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "There is no run at nowhere"),
-        (["empty"], "There are no trajectories in empty"),
+        (["nowhere"], "nowhere"),
+        (["empty"], "is not a run, and there are no trajectories in it"),
         (["first", "--k", "64"], "There are at most 4 samples of a problem"),
         (["first", "--k", "0"], "is no list of numbers"),
         (["first", "--k", "two"], "is no list of numbers"),
@@ -225,8 +223,8 @@ def size(path: Path) -> tuple[float, float]:
         (["first", "--reward", "none.jsonl"], "Cannot read none.jsonl"),
         (["first", "--reward-model", "rm"], "options need --reward"),
         (["first", "--reward", "http://"], "is not an address"),
-        (["broken.jsonl"], "broken.jsonl:1 is no trajectory"),
-        (["first/shards/00000.jsonl/x"], "There is no run"),
+        (["broken.jsonl"], "There are no trajectories in broken.jsonl"),
+        (["first/00000.jsonl/x"], "There is no "),
     ],
 )
 def test_a_mistake_gets_one_sentence(run: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -274,24 +272,20 @@ def test_names_from_files_break_no_table(tmp_path: Path) -> None:
     assert ran.row("[red]r", "level", "x | [bold]y[/bold]")[3] == "50.0 %"
 
 
-def test_trajectories_are_read_from_files_and_folders(run: Path, tmp_path: Path) -> None:
-    assert len(list(read_trajectories(run))) == 25
-    assert len(list(read_trajectories(run / "shards" / "00000.jsonl"))) == 12
+def test_runs_are_files_and_folders_too(run: Path, tmp_path: Path) -> None:
     single = tmp_path / "single"
     for one in samples()[:3]:
         save(one, single / f"{one.id}.json")
-    (single / ".hidden.json").write_text("{")
-    assert [one.id for one in read_trajectories(single)] == ["p0-a-0", "p0-a-1", "p0-a-2"]
-    assert [one.id for one in read_trajectories(single / "p0-a-1.json")] == ["p0-a-1"]
+    for path, count in ((run / "00000.jsonl", 12), (single, 3), (single / "p0-a-1.json", 1)):
+        ran = tir(path, "--by-text", "--json", "-", cwd=tmp_path)
+        assert ran.status == 0, ran.err
+        assert ran.json["runs"][0]["trajectories"] == count
 
 
-def test_a_line_that_was_being_written_is_left_out_and_a_broken_one_is_not(tmp_path: Path) -> None:
+def test_lines_that_are_none_are_skipped_and_told(tmp_path: Path) -> None:
     line = samples()[0].model_dump_json()
     path = tmp_path / "t.jsonl"
-    path.write_text(f"{line}\n{line[:100]}")
-    assert len(list(read_trajectories(path))) == 1
-    path.write_text(f"{line[:100]}\n{line}\n")
-    with pytest.raises(TrajectoryError, match=r"t\.jsonl:1 is no trajectory"):
-        list(read_trajectories(path))
-    with pytest.raises(RunError, match="no run"):
-        list(read_trajectories(tmp_path / "none"))
+    path.write_text(f"{line}\n{line[:100]}\n{samples()[1].model_dump_json()}\n{line[:50]}")
+    ran = tir(path, "--by-text", cwd=tmp_path)
+    assert ran.status == 0, ran.err
+    assert "2 lines of" in ran.err

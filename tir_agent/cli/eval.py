@@ -49,6 +49,7 @@ class _Job:
     kernel: KernelChoice
     compare: bool
     seed: int
+    grades: str | None
 
 
 def eval_runs(
@@ -78,6 +79,9 @@ def eval_runs(
     ] = None,
     reward_key_env: Annotated[
         str | None, typer.Option(help="Environment variable with the reward server's key.")
+    ] = None,
+    grades: Annotated[
+        str | None, typer.Option(help="Take the grades that this grader gave later (tir grade).")
     ] = None,
     kernel: Annotated[KernelChoice, typer.Option(help="Where answers are compared.")] = KernelChoice.AUTO,
     compare_runs: Annotated[
@@ -111,6 +115,7 @@ def eval_runs(
         kernel=kernel,
         compare=compare_runs,
         seed=seed,
+        grades=grades,
     )
     if plots is not None:
         _check_matplotlib()
@@ -200,7 +205,7 @@ def _write(path: Path | None, text: str) -> None:
 
 async def _evaluate(job: _Job) -> tuple[list[Evaluation], list[Comparison], list[str]]:
     try:
-        runs = await read_runs(job.paths, job.reward)
+        runs = await read_runs(job.paths, job.reward, job.grades)
     finally:
         if job.reward is not None:
             await job.reward.close()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from tir_agent.cli.trajectories import read_trajectories
+from tir_agent.cli.terminal import say
 from tir_agent.errors import RunError
 from tir_agent.evaluate.clusters import AskedOnce, Equal, cluster
 from tir_agent.evaluate.results import Intake, Result
@@ -18,6 +19,7 @@ from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox
 from tir_agent.kernel.choice import open_sandbox
 from tir_agent.settings import KernelChoice, Limits
+from tir_agent.store import Fault, RunReader
 from tir_agent.trajectory import Trajectory, Verdict
 
 __all__ = ["Run", "clustered", "different_answers", "read_runs", "sandbox_equality"]
@@ -42,28 +44,40 @@ class Run:
         return [Run(arm, [one for one in self.results if one.arm == arm]) for arm in arms]
 
 
-async def read_runs(paths: Sequence[Path], reward: Reward | None) -> list[Run]:
-    """Every run with its rewards.
+async def read_runs(paths: Sequence[Path], reward: Reward | None, grades: str | None = None) -> list[Run]:
+    """Every run with its rewards; with the grades that the grader `grades` gave later, where one is named.
 
     Raises:
         RunError: one is not there, or empty.
-        TrajectoryError: what is there is no trajectory.
+        StorageError: a file cannot be read.
         MachineryError, DataError: see `Reward`.
     """
     names = [path.resolve().name if path.is_dir() else path.stem for path in paths]
     if len(set(names)) < len(names):
         names = [str(path) for path in paths]
-    return [await _read(path, name, reward) for path, name in zip(paths, names, strict=True)]
+    return [await _read(path, name, reward, grades) for path, name in zip(paths, names, strict=True)]
 
 
-async def _read(path: Path, name: str, reward: Reward | None) -> Run:
-    intake = Intake()
-    trajectories = read_trajectories(path)
+async def _read(path: Path, name: str, reward: Reward | None, grades: str | None) -> Run:
+    intake, faults = Intake(), Counter[str]()
+
+    def skipped(fault: Fault) -> None:
+        faults[str(fault)] += 1
+
+    reader = RunReader.open(path)
+    if grades is not None:
+        reader = reader.merge_grades(grades)
+    trajectories = reader.trajectories(skipped)
     if reward is None:
         intake.extend(trajectories)
     else:
         while batch := list(islice(trajectories, _BATCH)):
             await _scored(intake, batch, reward)
+    for failed in reader.failures():
+        intake.add_failure(failed)
+    if faults:
+        first = next(iter(faults))
+        say(f"{faults.total()} lines of {path} were skipped; the first: {first}", "yellow")
     if not intake.results:
         raise RunError(f"There are no trajectories in {path}")
     return Run(name, intake.results, intake.duplicates)

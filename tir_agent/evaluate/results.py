@@ -147,6 +147,12 @@ class Intake:
         self.results.append(result)
         return result
 
+    def add_failure(self, trajectory: Trajectory) -> None:
+        """Keep the row of a run that the machinery failed, unless its sample came all the same."""
+        sample = trajectory.sample
+        if sample is None or (trajectory.problem.id, sample.arm, sample.index) not in self._keys:
+            self.add(trajectory)
+
     def extend(self, trajectories: Iterable[Trajectory]) -> None:
         """Keep the rows of all of them."""
         for trajectory in trajectories:
