@@ -22,11 +22,11 @@ def is_choice(text: str) -> bool:
 def letters(text: str, count: int | None = None) -> frozenset[str] | None:
     """Which choices are named; None if it is no such list. `count`: how many choices there are."""
     text = text.strip()
-    if match := _FIRST.fullmatch(text):
-        return _known([match[1] or match[3]], count)
     parts = [part for part in _SEPARATOR.split(text) if part]
     if parts and all(_LETTER.fullmatch(part) for part in parts):
         return _known([match[1] for part in parts if (match := _LETTER.fullmatch(part))], count)
+    if match := _FIRST.fullmatch(text):
+        return _known([match[1] or match[3]], count)
     return _known(list(text), count) if _TOGETHER.fullmatch(text) else None
 
 

@@ -51,6 +51,8 @@ class Comparison:
             case Region(), _:
                 interval = as_interval(y)
                 return self._regions(x, interval) if interval else _none_of(x, y)
+            case Many(parts=()), Leaf():
+                return answer_words.spoken(y.text) == answer_words.spoken(r"\emptyset")
             case Matrix(), Matrix():
                 return [len(row) for row in x.rows] == [len(row) for row in y.rows] and all(
                     both(a, b) for one, other in zip(x.rows, y.rows, strict=True) for a, b in zip(one, other, strict=True)
@@ -73,6 +75,8 @@ class Comparison:
         if names and others and set(names) == set(others) and len(set(names)) == len(names):
             values = dict(zip(others, b.parts, strict=True))
             return all(both := [self._equations(x, values[name]) for name, x in zip(names, a.parts, strict=True)]) and bool(both)  # type: ignore[arg-type]
+        if names and others and set(names) == set(others) and len(set(names)) == 1:
+            return self._unordered(a.parts, b.parts)
         if (names is None) != (others is None):
             named, bare = (a, b) if names else (b, a)
             known = names or others or []
@@ -123,10 +127,11 @@ class Comparison:
 
     def _defined(self, equation: Equation, value: Shape) -> bool:
         """`x = 5` against `5`, `3 + 4 = 7` against 7; but `2x + z = 1` is not 1."""
-        if equation.name is None and not _is_number(equation.left):
-            if not Equation(equation.right, equation.left).name:
-                return False
-            equation = Equation(equation.right, equation.left)
+        turned = Equation(equation.right, equation.left)
+        if equation.name is None and turned.name is not None:
+            equation = turned
+        elif equation.name is None and not _is_number(equation.left):
+            return False
         return self.shapes(shape(equation.right), value)
 
     def leaves(self, a: str, b: str) -> bool:
@@ -185,9 +190,8 @@ def _spoken(a: str, b: str) -> bool | None:
         return answer_words.same_time(a, b)
     if answer_words.is_digital(a) and answer_words.is_digital(b):
         return False
-    dates = answer_words.date(a), answer_words.date(b)
-    if dates[0] and dates[1]:
-        return dates[0][1:] == dates[1][1:] and (dates[0][0] == dates[1][0] or None in (dates[0][0], dates[1][0]))
+    if (same := answer_words.same_date(a, b)) is not None:
+        return same
     if answer_words.is_words(a) or answer_words.is_words(b):
         return answer_words.spoken(a) == answer_words.spoken(b)
     # Names of points, whatever their case; but `a` and `A` are two variables.

@@ -30,6 +30,9 @@ _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln
 _REWRITES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        # Marks of Markdown, and a space's backslash whose space is gone.
+        (r"^(\*\*|__|`+)(.+)\1$", r"\2"),
+        (r"(?<!\\)\\$", ""),
         # A dollar sign in front of a number is money, around it a delimiter.
         (r"\\\$ ?(-?[\d.,]*\d)(?!\s*(?:dollar|cent))", r"\1 dollar "),
         (r"^(-?)\$ ?(-?[\d.,]*\d)(?:\s*dollars?)?\.?$", r"\1\2 dollar"),
@@ -40,6 +43,9 @@ _REWRITES = [
         (r"\\leq?(?:slant)?(?![A-Za-z])", r"\\le "),
         (r"\\geq?(?:slant)?(?![A-Za-z])", r"\\ge "),
         (r"\\(?:neq?|not ?=)(?![A-Za-z])|!=", r"\\ne "),
+        (r"\\langle ?", "("),
+        (r" ?\\rangle", ")"),
+        (r", ?(?:and|or) (?=[\d\\({A-Za-z-])", ","),
         (r"\\lt(?![A-Za-z])", "<"),
         (r"\\gt(?![A-Za-z])", ">"),
         (r"<=", r"\\le "),
@@ -63,7 +69,7 @@ _REWRITES = [
         (r"(?<=\d)(?: |\{,\})(?=\d{3}(?!\d))", ""),
         # Not behind a comma with three digits to come: `1, 234` are two numbers, `1,234` is one.
         (r" (?=[^\w\s\\])|(?<=[^\w\s\\,]) |(?<=,) (?!\d{3}(?!\d))", ""),
-        (r"(?<![.\s])[.,;:]+$", ""),
+        (r"(?<![.\s])(?!\.{3})[.,;:]+$", ""),
     )
 ]
 _PREFIX = re.compile(
@@ -83,6 +89,7 @@ def plain(text: str) -> str:
     for _ in range(2):
         for pattern, replacement in _REWRITES:
             text = pattern.sub(replacement, text.strip())
+    text = _roots(text)
     if match := _PREFIX.match(text):
         text = text[match.end() :] or text
     return _without_separators(text.strip())
@@ -128,6 +135,16 @@ def wraps(text: str) -> bool:
     if len(text) < 2 or text[0] not in _OPEN or text[-1] not in _SHUT:
         return False
     return all(depth > 0 or position == len(text) - 1 for position, depth in depths(text))
+
+
+def _roots(text: str) -> str:
+    r"""`\\sqrt(8)` as `\\sqrt{8}`."""
+    for match in reversed(list(re.finditer(r"\\sqrt ?\(", text))):
+        start = match.end()
+        end = next((position for position, depth in depths(text, start) if depth < 0), None)
+        if end is not None:
+            text = text[: match.start()] + r"\sqrt{" + text[start:end] + "}" + text[end + 1 :]
+    return text
 
 
 def _without_separators(text: str) -> str:

@@ -61,6 +61,7 @@ _UNIT = re.compile(
     rf"(?P<name>{_ONE}(?: ?(?:/|\\cdot) ?{_ONE})*(?: [A-Za-z]{{3,}}){{0,2}})"
 )
 _FACTOR = re.compile(r"(/|\\cdot)? ?([A-Za-z\u4e00-\u9fff]+)(?:\^\{?(-?\d)\}?)?")
+_FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _LONG_WORD = re.compile(r"[A-Za-z]{3}")
 _PLAIN_NUMBER = re.compile(r"-?[\d.,]+|-?\d+/\d+|-?\\frac ?\{?\d+\}? ?\{?\d+\}?|-?\d+\\frac\{\d+\}\{\d+\}")
@@ -80,6 +81,9 @@ _SPELLED = [
 
 def without_unit(text: str) -> tuple[str, Unit | None]:
     """The text without the unit or the counted things at its end, and which unit it is, if a known one."""
+    if _FUNCTION.search(text):
+        # Of `\\sin 30^\\circ` the degrees are the argument's.
+        return text, None
     for pattern, replacement in _SPELLED:
         text = pattern.sub(replacement, text)  # type: ignore[arg-type]
     match = _UNIT.fullmatch(text)

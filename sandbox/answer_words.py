@@ -12,6 +12,7 @@ _CIRCLED = r"\textcircled"
 # From four letters on: `xyz` is a product.
 _WORDS = re.compile(r"(?=.*[A-Za-z]{4})(?!-?infinity$)[A-Za-z\s,.;:'’?!\"&/()-]+")
 _SHORT = frozenset("yes no odd all none red one two six ten sum max min mon tue wed thu fri sat sun n/a".split())
+_NAMED = re.compile(r"(?:the|a|an) [A-Za-z]{2,}", re.IGNORECASE)
 _ARTICLES = re.compile(r"\b(?:the|a|an)\b ?")
 _PUNCTUATION = re.compile(r"[\s,.;:'’?!\"(){}\[\]\\-]+")
 _TRUE = frozenset(["yes", "true", "correct", "是", "是的", "对", "正确", "√"])
@@ -48,6 +49,7 @@ def is_words(text: str) -> bool:
         _WORDS.fullmatch(text)
         or text.casefold() in _SHORT
         or _CIRCLED in text
+        or _NAMED.fullmatch(text)
         or (_CHINESE.search(text) and not re.search(r"\d", text))
     )
 
@@ -108,3 +110,11 @@ def date(text: str) -> tuple[int | None, int, int] | None:
             number = int(month) if month else _MONTHS[groups["month"].lower()[:3]]
             return int(groups["year"]) if groups.get("year") else None, number, int(groups["day"])
     return None
+
+
+def same_date(a: str, b: str) -> bool | None:
+    """Whether two dates are the same; a year that one leaves out counts for nothing. None if they are none."""
+    first, second = date(a), date(b)
+    if first is None or second is None:
+        return None
+    return first[1:] == second[1:] and (first[0] == second[0] or None in (first[0], second[0]))

@@ -111,6 +111,8 @@ def _computed(answer: str, gold: str, rule: Rule) -> dict[str, object]:
         if reason := excess(text):
             return _grade("ungradable", f"The {name} {reason}", answer, gold)
     x, y = _shown_value(answer), _shown_value(gold)
+    if (same := answer_words.same_date(answer, gold)) is not None:
+        return _grade("correct" if same else "wrong", "The same date" if same else "Another date", x, y)
     try:
         equal = Comparison(rule.near, rule.modulo).shapes(shape(answer), shape(gold))
     except Unreadable as error:
