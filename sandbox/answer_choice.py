@@ -1,6 +1,6 @@
 r"""Multiple choice: one or several letters, however they are dressed, or the content of a choice.
 
-    C   (C)   C.   \text{(C)}   C) 12   choice C   A, C   AC   (A) and (C)
+C   (C)   C.   \text{(C)}   C) 12   choice C   A, C   AC   (A) and (C)
 """
 
 from __future__ import annotations
@@ -8,7 +8,11 @@ from __future__ import annotations
 import re
 
 _LETTER = re.compile(r"[(\[{]? ?([A-Z]) ?[)\]}]?[.:]?", re.IGNORECASE)
-_FIRST = re.compile(r"(?:option|choice|answer|选项?)? ?[(\[]?([A-Z])[)\].:]+(?: |(?=[^\s.]))(.+)|(?:option|choice|选项?) ?[(\[]?([A-Z])[)\]]?", re.IGNORECASE)
+_FIRST = re.compile(
+    r"(?:option|choice|answer|选项?)? ?[(\[]?([A-Z])[)\].:]+(?: |(?=[^\s.]))(.+)"
+    r"|(?:option|choice|选项?) ?[(\[]?([A-Z])[)\]]?",
+    re.IGNORECASE,
+)
 _SEPARATOR = re.compile(r"\s*(?:,|;|、|&|\band\b|和|与)\s*|\s+")
 _TOGETHER = re.compile(r"[A-J]{2,6}")
 _DRESSED = re.compile(r"[(\[]([A-J])[)\]]\.?")

@@ -30,6 +30,8 @@ class Comparison:
 
     near: tuple[float, float] | None = None
     modulo: int | None = None
+    words: bool = True
+    """Whether letters may be words."""
 
     def shapes(self, a: Shape, b: Shape) -> bool:
         """Raises Unreadable if one of the two has a part without a value, and it matters."""
@@ -55,7 +57,9 @@ class Comparison:
                 return answer_words.spoken(y.text) == answer_words.spoken(r"\emptyset")
             case Matrix(), Matrix():
                 return [len(row) for row in x.rows] == [len(row) for row in y.rows] and all(
-                    both(a, b) for one, other in zip(x.rows, y.rows, strict=True) for a, b in zip(one, other, strict=True)
+                    both(a, b)
+                    for one, other in zip(x.rows, y.rows, strict=True)
+                    for a, b in zip(one, other, strict=True)
                 )
             case Matrix(), Many():
                 cells = _vector(x)
@@ -74,7 +78,7 @@ class Comparison:
         names, others = _names(a), _names(b)
         if names and others and set(names) == set(others) and len(set(names)) == len(names):
             values = dict(zip(others, b.parts, strict=True))
-            return all(both := [self._equations(x, values[name]) for name, x in zip(names, a.parts, strict=True)]) and bool(both)  # type: ignore[arg-type]
+            return all(self.shapes(x, values[name]) for name, x in zip(names, a.parts, strict=True))
         if names and others and set(names) == set(others) and len(set(names)) == 1:
             return self._unordered(a.parts, b.parts)
         if (names is None) != (others is None):
@@ -139,7 +143,7 @@ class Comparison:
         a, b = answer_words.numeral(a), answer_words.numeral(b)
         if _SAME_ARCS.sub("", a) == _SAME_ARCS.sub("", b):
             return True
-        if (found := _spoken(a, b)) is not None:
+        if self.words and (found := _spoken(a, b)) is not None:
             return found
         x, y = answer_values.read(a), answer_values.read(b)
         for value in (x, y):
@@ -152,12 +156,19 @@ class Comparison:
         if x.base != y.base:
             return False
         near, rounded = self.near, x.decimal or y.decimal
-        if self.modulo is not None and (found := answer_values.same_modulo(x.expression, y.expression, self.modulo)) is not None:
+        if (
+            self.modulo is not None
+            and (found := answer_values.same_modulo(x.expression, y.expression, self.modulo)) is not None
+        ):
             return found
         if x.unit and y.unit:
             if x.unit.dimension != y.unit.dimension:
                 return _angles(x, y)
-            scaled = [answer_values.scaled(one.expression, one.unit.factor / x.unit.factor) for one in (x, y) if one.unit]
+            scaled = [
+                answer_values.scaled(one.expression, one.unit.factor / x.unit.factor)
+                for one in (x, y)
+                if one.unit
+            ]
             return answer_values.same(scaled[0], scaled[1], rounded=rounded, near=near)
         forms = [(x.expression, y.expression)]
         # "What percentage" leaves open whether the sign belongs to the answer, so 50% is 50 and 0.5.
@@ -175,7 +186,9 @@ class Comparison:
 def _angles(x: Value, y: Value) -> bool:
     """Degrees against radians; a number without a unit is radians where it has a pi."""
     for one, other in ((x, y), (y, x)):
-        if _is_unit(one, "angle") and (_is_unit(other, "radian") or (other.unit is None and r"\pi" in other.text)):
+        if _is_unit(one, "angle") and (
+            _is_unit(other, "radian") or (other.unit is None and r"\pi" in other.text)
+        ):
             return answer_values.same(answer_values.in_radians(one.expression), other.expression)
     return False
 
@@ -208,7 +221,9 @@ def _single(found: Shape) -> Shape:
 
 
 def _none_of(region: Region, other: Shape) -> bool | None:
-    return False if isinstance(other, Many | Matrix | Equation | Leaf) and not isinstance(other, Leaf) else None
+    return (
+        False if isinstance(other, Many | Matrix | Equation | Leaf) and not isinstance(other, Leaf) else None
+    )
 
 
 def _names(found: Many) -> list[str] | None:

@@ -30,7 +30,9 @@ _LONG_SERIES = re.compile(r"\\(?:sum|prod)[^^]{0,60}\^ ?(?:\{([^{}]*)\}|(\d))")
 _PRODUCT_OF_MANY = re.compile(r"\\prod[^^]{0,60}\^ ?\{? ?\\infty")
 _INTEGRAL = re.compile(r"\\i*int(?![A-Za-z])")
 _ORDER = re.compile(r"(?:d|\\partial ?)\^ ?\{? ?(\d+)")
-_FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc|arc[a-z]+|log|ln|exp|sinh|cosh|tanh|Gamma|zeta)(?![A-Za-z])")
+_FUNCTION = re.compile(
+    r"\\(?:sin|cos|tan|cot|sec|csc|arc[a-z]+|log|ln|exp|sinh|cosh|tanh|Gamma|zeta)(?![A-Za-z])"
+)
 
 
 def excess(text: str) -> str | None:

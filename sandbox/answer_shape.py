@@ -83,19 +83,20 @@ _INFINITY = r"\infty"
 _MATRIX = re.compile(r"\\begin\{([pbB]?matrix|array)\}(?:\{[lcr|]*\})?(.*)\\end\{\1\}", re.DOTALL)
 _BARE_NAME = r"(?:\\?[A-Za-z]+|\\overline\{[A-Za-z]+\}|\\angle ?[A-Z]+|[\u4e00-\u9fff]{1,8})"
 _NAME = re.compile(
-    rf"(?!\\(?:pi|infty|frac|sqrt)(?![A-Za-z])){_BARE_NAME}'?(?:_\{{?\w+\}}?)?(?:\^\{{?-1\}}?)?(?:\([A-Za-z, ]*\))?(?: [A-Za-z]+){{0,5}}"
+    rf"(?!\\(?:pi|infty|frac|sqrt)(?![A-Za-z])){_BARE_NAME}'?(?:_\{{?\w+\}}?)?(?:\^\{{?-1\}}?)?"
+    r"(?:\([A-Za-z, ]*\))?(?: [A-Za-z]+){0,5}"
 )
 _SYMBOL = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?")
 _RELATION = r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|\\ne(?![A-Za-z])|<|>"
 _EQUALS = r"(?<![<>!\\])=(?!=)|\\equiv(?![A-Za-z])"
-_OR = re.compile(r"(?:^|(?<=[\s\d)}\]])) ?(?:or|and|或|和|与|且|\\lor|\\land|\\vee|\\wedge)(?=[\s\d\\({\-A-Za-z])(?![a-z]) ?")
-_JOINED = r"\bor\b|或|\\lor(?![A-Za-z])|\\vee(?![A-Za-z])|\band\b|且|和|与|\\land(?![A-Za-z])|\\wedge(?![A-Za-z])"
+_JOINED = (
+    r"\bor\b|或|\\lor(?![A-Za-z])|\\vee(?![A-Za-z])|\band\b|且|和|与|\\land(?![A-Za-z])|\\wedge(?![A-Za-z])"
+)
 _BOTH = re.compile(r"\band\b|且|\\land|\\wedge")
 _IN = re.compile(r"(\\?[A-Za-z]+) ?\\in(?![A-Za-z]) ?(.+)")
 _BUILDER = re.compile(r"(\\?[A-Za-z]+)(?:\\in[^|:]*)? ?(?:\\mid(?![A-Za-z])|\||:) ?(.+)")
 _CUP = r"\\cup(?![A-Za-z])|(?<=[)\]]) ?U ?(?=[(\[])"
 _REALS = re.compile(r"\\mathbb ?\{?R\}?|\\R|all real numbers|all reals")
-_EXCLUDED = re.compile(r"(\\?[A-Za-z]+)")
 _PM = re.compile(r"\\pm(?![A-Za-z]) ?")
 _MP = re.compile(r"\\mp(?![A-Za-z]) ?")
 
@@ -110,8 +111,10 @@ def shape(text: str, depth: int = 0) -> Shape:
     for separator, order in ((";", Order.PARTS), (_JOINED, Order.LIST), (",", Order.LIST)):
         parts = [part.strip() for part in split(text, separator)]
         if len(parts) > 1 and all(parts):
-            if separator is _JOINED and all(re.fullmatch(r"[A-Za-z' .!?]+", part) for part in parts) and any(
-                len(part) > 12 for part in parts
+            if (
+                separator is _JOINED
+                and all(re.fullmatch(r"[A-Za-z' .!?]+", part) for part in parts)
+                and any(len(part) > 12 for part in parts)
             ):
                 continue
             joint = _BOTH.search(text) is not None if separator is _JOINED else False
@@ -214,9 +217,6 @@ def _bracketed(text: str, depth: int) -> Shape:
         return Many(Order.SET, ())
     if text.startswith(r"\{") and text.endswith(r"\}") and wraps(text[1:-2] + "}"):
         return _set(text[2:-2], depth)
-    if text.startswith(r"\langle") and text.endswith(r"\rangle"):
-        parts = split(text[len(r"\langle") : -len(r"\rangle")], ",")
-        return Many(Order.TUPLE, tuple(shape(part, depth + 1) for part in parts))
     if len(_PM.findall(text)) == 1:
         both = (_MP.sub(minus, _PM.sub(plus, text)) for plus, minus in (("+", "-"), ("-", "+")))
         return Many(Order.LIST, tuple(Leaf(one) for one in both))
@@ -250,9 +250,7 @@ def _set(inside: str, depth: int) -> Shape:
 
 def _matrix(body: str, depth: int) -> Matrix:
     rows = [row.strip() for row in re.split(r"\\\\(?:\[[^\]]*\])?", body.replace(r"\hline", ""))]
-    return Matrix(
-        tuple(tuple(shape(cell, depth + 1) for cell in split(row, "&")) for row in rows if row)
-    )
+    return Matrix(tuple(tuple(shape(cell, depth + 1) for cell in split(row, "&")) for row in rows if row))
 
 
 def _as_region(found: Shape) -> Region | None:

@@ -23,7 +23,9 @@ _CHARACTERS |= {
 }
 _CHARACTERS |= {0x2460 + number: rf"\textcircled{{{number + 1}}}" for number in range(20)}
 # What is not seen: zero bytes, joiners, marks of direction, halves of characters that are not there.
-_CHARACTERS |= dict.fromkeys([0, 0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065)])
+_CHARACTERS |= dict.fromkeys(
+    [0, 0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065)]
+)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|sqrt|exp|pi|theta|binom"
@@ -39,7 +41,10 @@ _REWRITES = [
         (r"\\(?:left|right|displaystyle|big|Big|bigg|limits)(?![A-Za-z])|(?<!\\)\\!|\\?\$|(?<!\\)\\[()]", ""),
         (r"(?<!\\)\\[\[\],;: ]|~|\\q?quad(?![A-Za-z])", " "),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
-        (r"\\(?:text(?:bf|it|rm|sf|tt)?|mbox|math(?:rm|bf|it|sf|tt)|operatorname|bold(?:symbol)?)\s*\{([^{}]*)\}", r" \1 "),
+        (
+            r"\\(?:text(?:bf|it|rm|sf|tt)?|mbox|math(?:rm|bf|it|sf|tt)|operatorname|bold(?:symbol)?)\s*\{([^{}]*)\}",
+            r" \1 ",
+        ),
         (r"\\leq?(?:slant)?(?![A-Za-z])", r"\\le "),
         (r"\\geq?(?:slant)?(?![A-Za-z])", r"\\ge "),
         (r"\\(?:neq?|not ?=)(?![A-Za-z])|!=", r"\\ne "),
@@ -74,7 +79,8 @@ _REWRITES = [
 ]
 _PREFIX = re.compile(
     r"(?:(?:so|thus|hence|therefore),? ?)?(?:the|my|our)? ?(?:correct |final |right )?"
-    r"(?:answer|choice|option)(?: is| would be|:| =|=)+ ?(?:choice |option )?|(?:故)?(?:答案|选项?)(?:是|为|:)+ ?",
+    r"(?:answer|choice|option)(?: is| would be|:| =|=)+ ?(?:choice |option )?"
+    r"|(?:故)?(?:答案|选项?)(?:是|为|:)+ ?",
     re.IGNORECASE,
 )
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")

@@ -16,7 +16,8 @@ _TABLE = """
     length: in inch inche = 127/5000 | ft foot feet = 381/1250 | yd yard = 1143/1250 | mi mile = 201168/125
     mass: mg milligram = 1/1000000 | g gram 克 = 1/1000 | kg kilogram 千克 公斤 = 1 | t ton tonne 吨 = 1000
     mass: lb pound = 45359237/100000000 | oz ounce = 45359237/1600000000
-    volume: ml mL milliliter millilitre 毫升 = 1/1000 | l L liter litre 升 = 1 | gal gallon = 3785411784/1000000000
+    volume: ml mL milliliter millilitre 毫升 = 1/1000 | l L liter litre 升 = 1
+    volume: gal gallon = 3785411784/1000000000
     time: ms millisecond = 1/1000 | s sec second 秒 = 1 | min minute 分钟 分 = 60 | h hr hour 小时 时 = 3600
     time: day 天 日 = 86400 | wk week 周 星期 = 604800
     years: month 个月 月 = 1/12 | yr year 年 岁 = 1
@@ -85,7 +86,7 @@ def without_unit(text: str) -> tuple[str, Unit | None]:
         # Of `\\sin 30^\\circ` the degrees are the argument's.
         return text, None
     for pattern, replacement in _SPELLED:
-        text = pattern.sub(replacement, text)  # type: ignore[arg-type]
+        text = pattern.sub(replacement, text)
     match = _UNIT.fullmatch(text)
     if match is None:
         return text, None

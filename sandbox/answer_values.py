@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
+from answer_numbers import number_of
 from answer_units import Unit, without_unit
 from latex2sympy2_extended import NormalizationConfig
 from math_verify import LatexExtractionConfig, parse, verify
@@ -35,23 +36,26 @@ RELATIVE = Fraction(1, 10_000)
 """... but for nothing that differs by so much of it: else all small numbers were equal."""
 _DIGITS = 40
 _ZERO = sympy.Float(10) ** -25
-_POINTS = ("0.7310585", "1.3862944", "2.2360681", "-0.5772157", "0.1303955", "-1.6449341", "3.3166248", "5.1961524")
+_POINTS = (
+    "0.7310585",
+    "1.3862944",
+    "2.2360681",
+    "-0.5772157",
+    "0.1303955",
+    "-1.6449341",
+    "3.3166248",
+    "5.1961524",
+)
 _ENOUGH = 3
 
-_BASE = re.compile(r"(-?[0-9A-Fa-f]+(?:\.[0-9A-Fa-f]+)?)_\{? ?(\w+) ?\}?")
-_BASES = {name: number for number, name in enumerate(
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split(), 2
-)}
+_BASE = re.compile(r"(-?(?:\d[0-9A-Fa-f]*|[0-9A-Fa-f]+(?=_\{?1[1-6]\}?$)))_\{? ?(\w+) ?\}?")
+_NAMES = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+_BASES = {name: number for number, name in enumerate(_NAMES.split(), 2)}
 _PERCENT = re.compile(r" ?(?:\\?%|percent|per cent)$")
-_DECIMAL = re.compile(r"([+-]?)(\d*)\.?(\d*)")
-_RATIO = re.compile(r"([+-]?\d+)(?:/|:)(\d+)|([+-]?)\\frac ?(?:\{(-?\d+)\} ?\{(\d+)\}|(\d)(\d))")
-_MIXED = re.compile(r"([+-]?)(\d+) ?\\frac\{?(\d+)\}?\{?(\d+)\}?")
-_SCIENTIFIC = re.compile(r"([+-]?\d*\.?\d+) ?(?:\\times|\\cdot) ?10\^\{?([+-]?\d{1,4})\}?")
-_REPEATING = re.compile(r"([+-]?)(\d*)\.(\d*)(?:\\overline ?\{(\d+)\}|\\dot ?\{?(\d)\}?(?:\d*\\dot ?\{?(\d)\}?)?|\((\d+)\))")
-_REPEATED = re.compile(r"([+-]?)(\d*)\.(\d*?)(\d{1,3}?)\4{2,}\.{2,}")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?) ?\^\\circ ?")
 _UPPER = re.compile(
-    r"\\(?:overline|vec|hat|bar|mathbb|overrightarrow) ?\{[^{}]*\}|\\[A-Za-z]+|_\{[^{}]*\}|_\w|\^T|([A-Z])(?!_|')"
+    r"\\(?:overline|vec|hat|bar|mathbb|overrightarrow) ?\{[^{}]*\}|\\[A-Za-z]+|_\{[^{}]*\}|_\w|\^T"
+    r"|([A-Z])(?!_|')"
 )
 
 
@@ -78,15 +82,14 @@ def read(text: str) -> Value:
     value, unit = without_unit(text.strip())
     percent = _PERCENT.search(value) is not None
     value = _PERCENT.sub("", value)
-    base: int | str | None = None
     if match := _BASE.fullmatch(value):
         value, name = match[1], match[2]
-        base = _BASES.get(name.lower(), int(name[:3]) if name.isdigit() else name)
+        base: int | str = _BASES.get(name.lower(), int(name[:3]) if name.isdecimal() else name)
         # A base says how to read the digits, and belongs to what was asked: 12_8 is not 10.
         return Value(text, _digits(value, base), base=base)
     decimal = re.search(r"\d?\.\d", value) is not None
     number = number_of(value)
-    return Value(text, _parsed(value) if number is None else number, unit, percent, base, decimal)
+    return Value(text, _parsed(value) if number is None else number, unit, percent, None, decimal)
 
 
 def _digits(text: str, base: int | str) -> Fraction | None:
@@ -94,42 +97,6 @@ def _digits(text: str, base: int | str) -> Fraction | None:
         return Fraction(int(text, int(base)))
     except ValueError:
         return None
-
-
-def number_of(text: str) -> Fraction | None:
-    """The rational number that is written out here, in one of the usual ways."""
-    text = text.strip().strip("{}") if text.strip().startswith("{") else text.strip()
-    if text.startswith("--"):
-        return None
-    if (match := _DECIMAL.fullmatch(text)) and (match[2] or match[3]):
-        return _sign(match[1]) * Fraction(int((match[2] + match[3]) or 0), 10 ** len(match[3]))
-    if match := _RATIO.fullmatch(text):
-        top, bottom = match[1] or match[4] or match[6], match[2] or match[5] or match[7]
-        return _sign(match[3] or "") * Fraction(int(top), int(bottom)) if int(bottom) else None
-    if (match := _MIXED.fullmatch(text)) and int(match[4]):
-        return _sign(match[1]) * (int(match[2]) + Fraction(int(match[3]), int(match[4])))
-    if match := _SCIENTIFIC.fullmatch(text):
-        return Fraction(match[1]) * Fraction(10) ** int(match[2])
-    if match := _REPEATING.fullmatch(text):
-        return _repeating(match[1], match[2], match[3], match[4] or match[7] or _dotted(text))
-    if match := _REPEATED.fullmatch(text):
-        return _repeating(match[1], match[2], match[3], match[4])
-    return None
-
-
-def _sign(text: str) -> int:
-    return -1 if text == "-" else 1
-
-
-def _dotted(text: str) -> str:
-    """The digits from the first dotted one to the last."""
-    return re.sub(r"\D", "", text[text.index(r"\dot") :])
-
-
-def _repeating(sign: str, whole: str, fixed: str, period: str) -> Fraction:
-    scale = 10 ** len(fixed)
-    value = Fraction(int((whole + fixed) or 0), scale)
-    return _sign(sign) * (value + Fraction(int(period), scale * (10 ** len(period) - 1)))
 
 
 def _parsed(text: str) -> Any:
@@ -215,7 +182,10 @@ def _same_everywhere(x: Any, y: Any) -> bool:
     imaginary = x.has(sympy.I) or y.has(sympy.I)
     agreed = 0
     for number in range(len(_POINTS)):
-        point = {name: sympy.Rational(_POINTS[(number + 3 * index) % len(_POINTS)]) + index for index, name in enumerate(symbols)}
+        point = {
+            name: sympy.Rational(_POINTS[(number + 3 * index) % len(_POINTS)]) + index
+            for index, name in enumerate(symbols)
+        }
         a, b = (sympy.N(_at(one, point), _DIGITS) for one in (x, y))
         if not (_is_value(a) and _is_value(b)) or not (imaginary or (a.is_real and b.is_real)):
             # Defined on one side alone: another function, unless only by a choice of branches.
@@ -264,7 +234,10 @@ def same_equation(left: Any, right: Any, other_left: Any, other_right: Any) -> b
     names = sorted(one.name for one in x.free_symbols)
     ratios = []
     for number in range(len(_POINTS)):
-        point = {name: sympy.Rational(_POINTS[(number + 3 * index) % len(_POINTS)]) + index for index, name in enumerate(names)}
+        point = {
+            name: sympy.Rational(_POINTS[(number + 3 * index) % len(_POINTS)]) + index
+            for index, name in enumerate(names)
+        }
         a, b = (sympy.N(_at(one, point), _DIGITS) for one in (x, y))
         if _is_value(a) and _is_value(b) and abs(a) > _ZERO and abs(b) > _ZERO:
             ratios.append(a / b)

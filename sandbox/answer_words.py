@@ -11,26 +11,50 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _CIRCLED = r"\textcircled"
 # From four letters on: `xyz` is a product.
 _WORDS = re.compile(r"(?=.*[A-Za-z]{4})(?!-?infinity$)[A-Za-z\s,.;:'’?!\"&/()-]+")
-_SHORT = frozenset("yes no odd all none red one two six ten sum max min mon tue wed thu fri sat sun n/a".split())
+_SHORT = frozenset(
+    [
+        "yes",
+        "no",
+        "odd",
+        "all",
+        "none",
+        "red",
+        "one",
+        "two",
+        "six",
+        "ten",
+        "sum",
+        "max",
+        "min",
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+        "n/a",
+    ]
+)
 _NAMED = re.compile(r"(?:the|a|an) [A-Za-z]{2,}", re.IGNORECASE)
 _ARTICLES = re.compile(r"\b(?:the|a|an)\b ?")
 _PUNCTUATION = re.compile(r"[\s,.;:'’?!\"(){}\[\]\\-]+")
 _TRUE = frozenset(["yes", "true", "correct", "是", "是的", "对", "正确", "√"])
 _FALSE = frozenset(["no", "false", "incorrect", "否", "不是", "不对", "错", "错误", "×"])
 _NONE = frozenset(
-    ["none", "no solution", "no solutions", "no real solution", "no real solutions", "does not exist", "dne"]
-    + ["there are no solutions", "there is no solution", "无解", "不存在", "empty set"]
+    """none|no solution|no solutions|no real solution|no real solutions|there are no solutions|dne
+    |there is no solution|does not exist|empty set|无解|不存在""".replace("\n    ", "").split("|")
 )
-_NUMERALS = {word: number for number, word in enumerate(
+_UP_TO_TWENTY = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-    " seventeen eighteen nineteen twenty".split()
-)}
+    " seventeen eighteen nineteen twenty"
+)
+_NUMERALS = {word: number for number, word in enumerate(_UP_TO_TWENTY.split())}
 _CLOCK = re.compile(
     r"(\d{1,2})(?::(\d\d))?(?::(\d\d))? ?(?:([ap])\.? ?m\.?)|(\d{1,2}):(\d\d)(?::(\d\d))?", re.IGNORECASE
 )
-_MONTHS = {name: number for number, name in enumerate(
-    "jan feb mar apr may jun jul aug sep oct nov dec".split(), 1
-)}
+_YEAR = "jan feb mar apr may jun jul aug sep oct nov dec"
+_MONTHS = {name: number for number, name in enumerate(_YEAR.split(), 1)}
 _MONTH = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DATES = [
     re.compile(pattern, re.IGNORECASE)
@@ -94,7 +118,9 @@ def same_time(a: str, b: str) -> bool:
 
 
 def _times(match: re.Match[str]) -> set[tuple[int, int, int]]:
-    hour, minute, second = (int(part or 0) for part in (match[1] or match[5], match[2] or match[6], match[3] or match[7]))
+    hour, minute, second = (
+        int(part or 0) for part in (match[1] or match[5], match[2] or match[6], match[3] or match[7])
+    )
     half = (match[4] or "").lower()
     if half:
         return {(hour % 12 + (12 if half == "p" else 0), minute, second)}
@@ -113,7 +139,7 @@ def date(text: str) -> tuple[int | None, int, int] | None:
 
 
 def same_date(a: str, b: str) -> bool | None:
-    """Whether two dates are the same; a year that one leaves out counts for nothing. None if they are none."""
+    """Whether two dates are the same; a year that one leaves out is any. None if they are none."""
     first, second = date(a), date(b)
     if first is None or second is None:
         return None

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 import answer_values
 import answer_words
@@ -40,6 +41,11 @@ class Rule:
     absolute: float | None = None
     modulo: int | None = None
 
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Rule:
+        """From what JSON makes of the fields."""
+        return cls(**{**fields, "choices": tuple(fields.get("choices", ()))})
+
     @property
     def near(self) -> tuple[float, float] | None:
         """By how much two numbers may differ: of the larger one, and by itself."""
@@ -63,6 +69,8 @@ def grade(answer: str, gold: str, rule: Rule = _DEFAULT) -> dict[str, object]:
         if len(text) > _LONGEST:
             return _grade("ungradable", f"The {name} is longer than {_LONGEST} characters")
     answer, gold = plain(answer), plain(gold)
+    if rule.kind == "number":
+        answer, gold = answer_values.only_number(answer), answer_values.only_number(gold)
     if not gold:
         return _grade("ungradable", "There is no gold answer", answer)
     if rule.kind == "choice" or rule.choices or is_choice(gold):
@@ -71,7 +79,9 @@ def grade(answer: str, gold: str, rule: Rule = _DEFAULT) -> dict[str, object]:
         return _grade("correct", "The texts are the same", answer, gold)
     if not answer:
         return _grade("wrong", "There is no answer", answer, gold)
-    if rule.kind == "text" or (answer_words.is_words(answer) and answer_words.is_words(gold)):
+    if rule.kind == "text" or (
+        rule.kind != "expression" and answer_words.is_words(answer) and answer_words.is_words(gold)
+    ):
         if answer_words.spoken(answer) == answer_words.spoken(gold):
             return _grade("correct", "The words are the same", answer, gold)
         if rule.kind == "text":
@@ -114,7 +124,9 @@ def _computed(answer: str, gold: str, rule: Rule) -> dict[str, object]:
     if (same := answer_words.same_date(answer, gold)) is not None:
         return _grade("correct" if same else "wrong", "The same date" if same else "Another date", x, y)
     try:
-        equal = Comparison(rule.near, rule.modulo).shapes(shape(answer), shape(gold))
+        equal = Comparison(rule.near, rule.modulo, words=rule.kind != "expression").shapes(
+            shape(answer), shape(gold)
+        )
     except Unreadable as error:
         if y is None or (error.text in gold and error.text not in answer):
             return _grade("ungradable", "The gold answer could not be read", x, y)

@@ -20,7 +20,7 @@ from tir_agent.agent.run import Run
 from tir_agent.agent.telling import answer_to, check_part, outcome
 from tir_agent.answers import extract_answer
 from tir_agent.costs import Price
-from tir_agent.errors import ContextOverflow, MachineryError
+from tir_agent.errors import ContextOverflow, MachineryError, SandboxLost
 from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox, Session
 from tir_agent.models.base import Model
@@ -130,8 +130,17 @@ class Agent:
         finally:
             if session is not None:
                 await session.close()
-        if self._sandbox is not None and run.problem.gold is not None:
-            run.grade = await grade_answer(self._sandbox, run.answer, run.problem.gold)
+        await self._grade(run)
+
+    async def _grade(self, run: Run) -> None:
+        """Compare the answer with the gold one. What was solved stays so, whatever becomes of this."""
+        problem = run.problem
+        if self._sandbox is None or problem.gold is None:
+            return
+        try:
+            run.grade = await grade_answer(self._sandbox, run.answer, problem.gold, rule=problem.rule)
+        except SandboxLost as error:
+            run.notes.append(f"The answer was not graded: {error.message}")
 
     async def _attempt(
         self, run: Run, session: Session | None, observer: Observer, capabilities: Capabilities
