@@ -17,9 +17,9 @@ _MAX_TERMS = 10_000
 _MAX_ORDER = 20
 _MAX_FUNCTIONS = 12
 
-_OPENED_POWER = re.compile(r"\^[\s{(+]*")
+_OPENED_POWER = re.compile(r"\^[\s{(+-]*")
 _TOWER = re.compile(r"(?:\^\d+)+")
-_PRODUCT_POWER = re.compile(r"\^(?=[\d.{}()]*(?:\\cdot|\\times|!))")
+_PRODUCT_POWER = re.compile(r"\^[\s{(+-]*[\d.]+ ?(?:\\cdot|\\times) ?\d+\^")
 _DIGITS = re.compile(rf"\d{{{_MAX_DIGITS},}}")
 _FACTORIAL = re.compile(r"(\d+)[\s)}\]]*!")
 _FACTORIALS = re.compile(r"![\s)}\]]*!")
@@ -54,7 +54,7 @@ def _power(text: str) -> str | None:
     flat = _OPENED_POWER.sub("^", text)
     if any(_exponent(tower) > _MAX_EXPONENT for tower in _TOWER.findall(flat)):
         return f"has an exponent above {_MAX_EXPONENT}"
-    if _nested_powers(text) > 3 or _POWER_FACTORIAL.search(text):
+    if _nested_powers(text) > 3 or _POWER_FACTORIAL.search(text) or _PRODUCT_POWER.search(text):
         return "has a tower of powers"
     # (9^999)^999: the exponents of one chain multiply.
     powers = 1

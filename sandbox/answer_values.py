@@ -55,7 +55,7 @@ _PERCENT = re.compile(r" ?(?:\\?%|percent|per cent)$")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?) ?\^\\circ ?")
 _UPPER = re.compile(
     r"\\(?:overline|vec|hat|bar|mathbb|overrightarrow) ?\{[^{}]*\}|\\[A-Za-z]+|_\{[^{}]*\}|_\w|\^T"
-    r"|([A-Z])(?!_|')"
+    r"|([A-Z])(?:_\{?(\w+)\}?)?(?!_|')"
 )
 
 
@@ -104,7 +104,9 @@ def _parsed(text: str) -> Any:
         return None
     text = _DEGREES.sub(lambda match: rf"(\frac{{{match[1]}\pi}}{{180}})", text)
     # Math-Verify folds the case: A and a would be one variable.
-    text = _UPPER.sub(lambda match: f"{match[1].lower()}_{{90}}" if match[1] else match[0], text)
+    text = _UPPER.sub(
+        lambda match: f"{match[1].lower()}_{{90{match[2] or ''}}}" if match[1] else match[0], text
+    )
     found = parse(f"\\boxed{{{text}}}", _READER, fallback_mode="no_fallback", parsing_timeout=None)
     if not found or isinstance(found[0], str):
         return None
@@ -116,6 +118,12 @@ def _exact(expression: Any) -> Any:
     if not isinstance(expression, sympy.Basic):
         return expression
     changes: dict[Any, Any] = {one: sympy.Rational(str(one)) for one in expression.atoms(sympy.Float)}
+    # The derivative of a mere letter is not zero: it stands for a function.
+    changes |= {
+        one: sympy.Symbol(str(one))
+        for one in expression.atoms(sympy.Derivative)
+        if one.expr.is_Symbol and one.expr not in one.variables
+    }
     changes |= {one: sympy.I for one in expression.free_symbols if getattr(one, "name", "") == "i"}
     return expression.xreplace(changes) if changes else expression
 

@@ -11,39 +11,19 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _CIRCLED = r"\textcircled"
 # From four letters on: `xyz` is a product.
 _WORDS = re.compile(r"(?=.*[A-Za-z]{4})(?!-?infinity$)[A-Za-z\s,.;:'’?!\"&/()-]+")
-_SHORT = frozenset(
-    [
-        "yes",
-        "no",
-        "odd",
-        "all",
-        "none",
-        "red",
-        "one",
-        "two",
-        "six",
-        "ten",
-        "sum",
-        "max",
-        "min",
-        "mon",
-        "tue",
-        "wed",
-        "thu",
-        "fri",
-        "sat",
-        "sun",
-        "n/a",
-    ]
-)
+_SHORTEST = "yes no odd all none red one two six ten sum max min mon tue wed thu fri sat sun n/a"
+_SHORT = frozenset(_SHORTEST.split())
 _NAMED = re.compile(r"(?:the|a|an) [A-Za-z]{2,}", re.IGNORECASE)
 _ARTICLES = re.compile(r"\b(?:the|a|an)\b ?")
 _PUNCTUATION = re.compile(r"[\s,.;:'’?!\"(){}\[\]\\-]+")
 _TRUE = frozenset(["yes", "true", "correct", "是", "是的", "对", "正确", "√"])
 _FALSE = frozenset(["no", "false", "incorrect", "否", "不是", "不对", "错", "错误", "×"])
 _NONE = frozenset(
-    """none|no solution|no solutions|no real solution|no real solutions|there are no solutions|dne
-    |there is no solution|does not exist|empty set|无解|不存在""".replace("\n    ", "").split("|")
+    [
+        *("none", "dne", "does not exist", "empty set", "无解", "不存在"),
+        *("no solution", "no solutions", "there is no solution", "there are no solutions"),
+        *("no real solution", "no real solutions"),
+    ]
 )
 _UP_TO_TWENTY = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"

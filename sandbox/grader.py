@@ -22,6 +22,7 @@ import answer_words
 from answer_choice import content, is_choice, letters
 from answer_equal import Comparison, Unreadable
 from answer_guard import excess
+from answer_numbers import only_number
 from answer_shape import Leaf, shape
 from answer_text import plain
 
@@ -70,7 +71,7 @@ def grade(answer: str, gold: str, rule: Rule = _DEFAULT) -> dict[str, object]:
             return _grade("ungradable", f"The {name} is longer than {_LONGEST} characters")
     answer, gold = plain(answer), plain(gold)
     if rule.kind == "number":
-        answer, gold = answer_values.only_number(answer), answer_values.only_number(gold)
+        answer, gold = only_number(answer), only_number(gold)
     if not gold:
         return _grade("ungradable", "There is no gold answer", answer)
     if rule.kind == "choice" or rule.choices or is_choice(gold):
