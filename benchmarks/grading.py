@@ -3,8 +3,8 @@
     python benchmarks/grading.py [--kernel docker] [--data FOLDER] [--hostile] [--write]
 
 Prints what each gets right, misses (a false negative) and wrongly accepts (a false positive), by category,
-for the pairs of `grading_pairs.jsonl`; and every pair that this grader gets wrong. With `--data`, gold answers of
-benchmark files against themselves and against perturbed copies, ToRA's recorded predictions, and samples
+for the pairs of `grading_pairs.jsonl`; and every pair that this grader gets wrong. With `--data`, gold
+answers of benchmark files against themselves and against perturbed copies, ToRA's recorded predictions, and samples
 with a reference's labels. With `--hostile`, answers that mean harm. Writes `docs/benchmarks/grading.md` with
 `--write`.
 """
@@ -105,7 +105,7 @@ async def labelled(sandbox: Sandbox) -> list[str]:
     started = time.monotonic()
     grades = await graded(sandbox, asked, [pair.rule for pair in pairs])
     seconds = time.monotonic() - started
-    said = {
+    said: dict[str, Sequence[bool | None]] = {
         "tir-agent": [grade.verdict is Verdict.CORRECT for grade in grades],
         "Math-Verify": await math_verify(sandbox, asked),
         "texts": [answer.strip() == gold.strip() for answer, gold in asked],
@@ -206,7 +206,8 @@ async def hostile(sandbox: Sandbox) -> list[str]:
     made = seen.stdout.strip() != "False" or Path(MARKER).exists()
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
     return [
-        f"{len(HOSTILE)} hostile answers for `5`, with a deadline of 3 s: {counts}. The slowest took {slowest:.1f} s.",
+        f"{len(HOSTILE)} hostile answers for `5`, with a deadline of 3 s: {counts}. "
+        f"The slowest took {slowest:.1f} s.",
         f"The honest answer after them: {honest.verdict}. Files made: {'some' if made else 'none'}. "
         f"Jails that had to be replaced: {load.restarts}.",
     ]

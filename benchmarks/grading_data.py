@@ -1,4 +1,4 @@
-"""Recorded answers of others, graded: gold answers against themselves, ToRA's predictions, samples to vote on."""
+"""Recorded answers of others: gold answers of benchmarks, ToRA's predictions, samples to vote on."""
 
 from __future__ import annotations
 

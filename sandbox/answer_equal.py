@@ -55,6 +55,9 @@ class Comparison:
                 return self._regions(x, interval) if interval else _none_of(x, y)
             case Many(parts=()), Leaf():
                 return answer_words.spoken(y.text) == answer_words.spoken(r"\emptyset")
+            case Many(order=Order.LIST), Leaf():
+                # The same thing said twice: `1/2 or 0.5`.
+                return len(x.parts) > 0 and all(both(part, y) for part in x.parts)
             case Matrix(), Matrix():
                 return [len(row) for row in x.rows] == [len(row) for row in y.rows] and all(
                     both(a, b)

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from answer_numbers import number_of
 from answer_text import split, wraps
 
 
@@ -81,12 +82,13 @@ Shape = Leaf | Many | Region | Equation | Matrix
 
 _INFINITY = r"\infty"
 _MATRIX = re.compile(r"\\begin\{([pbB]?matrix|array)\}(?:\{[lcr|]*\})?(.*)\\end\{\1\}", re.DOTALL)
-_BARE_NAME = r"(?:\\?[A-Za-z]+|\\overline\{[A-Za-z]+\}|\\angle ?[A-Z]+|[\u4e00-\u9fff]{1,8})"
+_BARE_NAME = r"(?:\\?[A-Za-z]+|\\(?:overline|overrightarrow|vec) ?\{?[A-Za-z]+\}?|\\frac\{d[a-z]\}\{d[a-z]\}|\\angle ?[A-Z]+|[\u4e00-\u9fff]{1,8})"
 _NAME = re.compile(
-    rf"(?!\\(?:pi|infty|frac|sqrt)(?![A-Za-z])){_BARE_NAME}'?(?:_\{{?\w+\}}?)?(?:\^\{{?-1\}}?)?"
+    rf"(?!\\(?:pi|infty|sqrt)(?![A-Za-z])){_BARE_NAME}'?(?:_\{{?\w+\}}?)?(?:\^\{{?-1\}}?)?"
     r"(?:\([A-Za-z, ]*\))?(?: [A-Za-z]+){0,5}"
 )
 _SYMBOL = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?")
+_ABSOLUTE = re.compile(r"\|([A-Za-z])\|")
 _RELATION = r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|\\ne(?![A-Za-z])|<|>"
 _EQUALS = r"(?<![<>!\\])=(?!=)|\\equiv(?![A-Za-z])"
 _JOINED = (
@@ -180,9 +182,11 @@ def _inequality(text: str) -> Region | None:
     if len(found) != len(sides) - 1:
         return None
     if len(sides) == 2:
-        if not _SYMBOL.fullmatch(sides[0]):
+        if not _SYMBOL.fullmatch(sides[0]) and not _ABSOLUTE.fullmatch(sides[0]):
             sides, found = sides[::-1], [_turned(found[0])]
         name, bound, relation = sides[0], sides[1], found[0]
+        if (match := _ABSOLUTE.fullmatch(name)) and number_of(bound):
+            return _distance(match[1], bound, relation)
         if not _SYMBOL.fullmatch(name) or _uses(bound, name):
             return None
         return Region(name, _pieces(relation, bound))
@@ -194,6 +198,15 @@ def _inequality(text: str) -> Region | None:
     if any(one not in ("<", r"\le") for one in found):
         return None
     return Region(name, (Piece(low, high, found[0] == "<", found[1] == "<"),))
+
+
+def _distance(name: str, bound: str, relation: str) -> Region | None:
+    """`|x| < 3`; the bound is a positive number."""
+    if bound.startswith("-") or relation == r"\ne":
+        return None
+    if relation in ("<", r"\le"):
+        return Region(name, (Piece(f"-{bound}", bound, relation == "<", relation == "<"),))
+    return Region(name, (*_pieces(_turned(relation), f"-{bound}"), *_pieces(relation, bound)))
 
 
 def _pieces(relation: str, bound: str) -> tuple[Piece, ...]:

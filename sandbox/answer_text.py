@@ -72,6 +72,13 @@ _REWRITES = [
         (r"\\lg(?![A-Za-z])", r"\\log_{10}"),
         (r"(?<=\d)[eE]([+-]?\d+)\b", r" \\times 10^{\1}"),
         (r"(?<=\d) ?[xX] ?(?=10\^)", r" \\times "),
+        (r"^(?:\\approx(?![A-Za-z])|≈|approximately|about|roughly|大?约) ?(?=[\d.\\-])", ""),
+        (r"(?<=\d) ?(?:dozens?)(?![A-Za-z])", r"\\cdot 12"),
+        (r"(?<=\d) (?:thousand)(?![A-Za-z])|(?<=\d)千(?![克米瓦])", r" \\times 10^{3}"),
+        (r"(?<=\d)万", r" \\times 10^{4}"),
+        (r"(?<=\d) (?:million)(?![A-Za-z])", r" \\times 10^{6}"),
+        (r"(?<=\d)亿", r" \\times 10^{8}"),
+        (r"(?<=\d) (?:billion)(?![A-Za-z])", r" \\times 10^{9}"),
         (r"(?<![\d.\w^_])(\d+)(?: | and )(\d+)/(\d+)(?!\d)", r"\1\\frac{\2}{\3}"),
         (r"(?<=\d)(?: |\{,\})(?=\d{3}(?!\d))", ""),
         # Not behind a comma with three digits to come: `1, 234` are two numbers, `1,234` is one.

@@ -51,6 +51,7 @@ _ENOUGH = 3
 _BASE = re.compile(r"(-?(?:\d[0-9A-Fa-f]*|[0-9A-Fa-f]+(?=_\{?1[1-6]\}?$)))_\{? ?(\w+) ?\}?")
 _NAMES = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 _BASES = {name: number for number, name in enumerate(_NAMES.split(), 2)}
+_COMPOUND = re.compile(r"(\d+ ?[A-Za-z\u4e00-\u9fff]+)(?: and |,)? ?(\d+(?:\.\d+)? ?[A-Za-z\u4e00-\u9fff]+)")
 _PERCENT = re.compile(r" ?(?:\\?%|percent|per cent)$")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?) ?\^\\circ ?")
 _UPPER = re.compile(
@@ -79,6 +80,8 @@ class Value:
 
 def read(text: str) -> Value:
     """What the text, in one spelling, stands for. Raises nothing but what SymPy's constructors raise."""
+    if (compound := _compound(text.strip())) is not None:
+        return compound
     value, unit = without_unit(text.strip())
     percent = _PERCENT.search(value) is not None
     value = _PERCENT.sub("", value)
@@ -90,6 +93,18 @@ def read(text: str) -> Value:
     decimal = re.search(r"\d?\.\d", value) is not None
     number = number_of(value)
     return Value(text, _parsed(value) if number is None else number, unit, percent, None, decimal)
+
+
+def _compound(text: str) -> Value | None:
+    """`5 hours 30 minutes`: two units of one kind, the larger one first."""
+    match = _COMPOUND.fullmatch(text)
+    if match is None:
+        return None
+    (first, unit), (second, smaller) = without_unit(match[1]), without_unit(match[2])
+    x, y = number_of(first), number_of(second)
+    if x is None or y is None or unit is None or smaller is None or unit.dimension != smaller.dimension:
+        return None
+    return Value(text, x + y * smaller.factor / unit.factor, unit) if unit.factor > smaller.factor else None
 
 
 def _digits(text: str, base: int | str) -> Fraction | None:
@@ -104,13 +119,19 @@ def _parsed(text: str) -> Any:
         return None
     text = _DEGREES.sub(lambda match: rf"(\frac{{{match[1]}\pi}}{{180}})", text)
     # Math-Verify folds the case: A and a would be one variable.
-    text = _UPPER.sub(
-        lambda match: f"{match[1].lower()}_{{90{match[2] or ''}}}" if match[1] else match[0], text
-    )
+    text = _UPPER.sub(_other_name, text)
     found = parse(f"\\boxed{{{text}}}", _READER, fallback_mode="no_fallback", parsing_timeout=None)
     if not found or isinstance(found[0], str):
         return None
     return _exact(found[0])
+
+
+def _other_name(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return match[0]
+    # The parser takes any e for Euler's number.
+    letter = "q" if match[1] == "E" else match[1].lower()
+    return f"{letter}_{{90{match[2] or ''}}}"
 
 
 def _exact(expression: Any) -> Any:
