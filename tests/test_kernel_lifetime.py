@@ -14,6 +14,7 @@ import docker.errors
 import docker.models.containers
 import pytest
 
+from tir_agent.agent import Agent, Observer
 from tir_agent.errors import (
     BaseImageUnavailable,
     SandboxError,
@@ -26,8 +27,12 @@ from tir_agent.kernel.choice import open_sandbox
 from tir_agent.kernel.docker import sweep_containers
 from tir_agent.kernel.owner import Owner
 from tir_agent.kernel.sandbox import JailSandbox
-from tir_agent.settings import Isolation, KernelChoice
-from tir_agent.trajectory import ExecutionStatus, Verdict
+from tir_agent.models.scripted import ScriptedModel
+from tir_agent.problems import problem_from_text
+from tir_agent.prompts import load_prompt
+from tir_agent.protocols import Action
+from tir_agent.settings import Isolation, KernelChoice, RunSettings
+from tir_agent.trajectory import ExecutionStatus, StopReason, Verdict
 
 from conftest import (
     BACKENDS,
@@ -118,6 +123,34 @@ async def test_a_killed_container_loses_its_sessions_and_is_replaced() -> None:
         assert said == ["The sandbox had ended by itself and was started again"]
         assert (await sandbox.load()).restarts == 1
         assert (await sandbox.grade("1", "1", timeout=30)).verdict is Verdict.CORRECT
+
+
+async def test_a_run_whose_sandbox_dies_over_its_answer_keeps_the_answer() -> None:
+    async with await open_backend(DOCKER) as sandbox:
+        idle = (await sandbox.load()).processes
+
+        async def kill_while_grading() -> None:
+            load = await sandbox.load()
+            while load.sessions or load.processes == idle:
+                await asyncio.sleep(0.02)
+                load = await sandbox.load()
+            with contextlib.closing(docker.from_env()) as client:
+                own_containers(client)[0].kill()
+
+        class Killer(Observer):
+            def reply_ended(self, action: Action) -> None:
+                self.killing = asyncio.create_task(kill_while_grading())
+
+        model = ScriptedModel([r"So it is \boxed{\int_0^\infty x^{x^x} dx}."])
+        agent = Agent(model, sandbox, load_prompt("tir"), RunSettings(model="scripted"))
+        killer = Killer()
+        trajectory = await agent.solve(problem_from_text("What is it?", gold="5"), observer=killer)
+        await killer.killing
+    assert (trajectory.stop, trajectory.answer) == (StopReason.ANSWERED, r"\int_0^\infty x^{x^x} dx")
+    assert (trajectory.grade, trajectory.failure) == (None, None)
+    assert [
+        note for note in trajectory.notes if note.startswith("The answer was not graded: The sandbox is gone")
+    ]
 
 
 @pytest.mark.parametrize("backend", [DOCKER, BUBBLEWRAP, LOCAL], ids=NAMES.get)
