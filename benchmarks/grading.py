@@ -5,8 +5,8 @@
 Prints what each gets right, misses (a false negative) and wrongly accepts (a false positive), by category,
 for the pairs of `grading_pairs.jsonl`; and every pair that this grader gets wrong. With `--data`, gold
 answers of benchmark files against themselves and against perturbed copies, ToRA's recorded predictions, and
-samples with a reference's labels. With `--hostile`, answers that mean harm. Writes `docs/benchmarks/grading.md` with
-`--write`.
+samples with a reference's labels. With `--hostile`, answers that mean harm. Writes
+`docs/benchmarks/grading.md` with `--write`.
 """
 
 from __future__ import annotations
