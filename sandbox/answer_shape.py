@@ -83,8 +83,8 @@ Shape = Leaf | Many | Region | Equation | Matrix
 _INFINITY = r"\infty"
 _MATRIX = re.compile(r"\\begin\{([pbB]?matrix|array)\}(?:\{[lcr|]*\})?(.*)\\end\{\1\}", re.DOTALL)
 _BARE_NAME = (
-    r"(?:\\?[A-Za-z]+|\\(?:overline|overrightarrow|vec) ?\{?[A-Za-z]+\}?|\\frac\{d[a-z]\}\{d[a-z]\}|\\angle ?[A-Z]+"
-    r"|[\u4e00-\u9fff]{1,8})"
+    r"(?:\\?[A-Za-z]+|\\(?:overline|overrightarrow|vec) ?\{?[A-Za-z]+\}?|\\frac\{d[a-z]\}\{d[a-z]\}"
+    r"|\\angle ?[A-Z]+|[\u4e00-\u9fff]{1,8})"
 )
 _NAME = re.compile(
     rf"(?!\\(?:pi|infty|sqrt)(?![A-Za-z])){_BARE_NAME}'?(?:_\{{?\w+\}}?)?(?:\^\{{?-1\}}?)?"

@@ -194,13 +194,11 @@ async def test_a_number_is_found_in_a_sentence_where_a_number_is_wanted(local_sa
 
 async def test_letters_are_no_words_where_an_expression_is_wanted(local_sandbox: Sandbox) -> None:
     rule = GradingRule(kind=AnswerKind.EXPRESSION)
-    assert (await grade_answer(local_sandbox, "abcd", "dcba", rule=rule)).verdict is Verdict.CORRECT
-    assert (await grade_answer(local_sandbox, "abcd", "dcba")).verdict is Verdict.WRONG
+    assert (await grade_answer(local_sandbox, "True", "yes")).verdict is Verdict.CORRECT
+    assert (await grade_answer(local_sandbox, "True", "yes", rule=rule)).verdict is Verdict.WRONG
 
 
 async def test_no_mathematics_is_done_where_words_are_wanted(local_sandbox: Sandbox) -> None:
     rule = GradingRule(kind=AnswerKind.TEXT)
-    assert (
-        await grade_answer(local_sandbox, "The 2+2 rule", "2+2 rule", rule=rule)
-    ).verdict is Verdict.CORRECT
+    assert (await grade_answer(local_sandbox, "The rule", "rule", rule=rule)).verdict is Verdict.CORRECT
     assert (await grade_answer(local_sandbox, "4", "2+2", rule=rule)).verdict is Verdict.WRONG

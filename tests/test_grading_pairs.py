@@ -45,31 +45,32 @@ async def test_every_pair_gets_the_verdict_that_a_person_gives_it(sandbox: Sandb
 
 
 async def test_the_order_of_two_answers_makes_no_difference(local_sandbox: Sandbox) -> None:
-    one = await graded(local_sandbox, PAIRS)
-    other = await graded(local_sandbox, PAIRS, turned=True)
+    pairs = PAIRS[::2]
+    one = await graded(local_sandbox, pairs)
+    other = await graded(local_sandbox, pairs, turned=True)
     assert [
         f"{pair.answer!r} and {pair.gold!r}: {a.verdict}, {b.verdict}"
-        for pair, a, b in zip(PAIRS, one, other, strict=True)
+        for pair, a, b in zip(pairs, one, other, strict=True)
         if Verdict.UNGRADABLE not in (a.verdict, b.verdict) and a.verdict is not b.verdict
     ] == []
 
 
 async def test_every_answer_that_can_be_read_is_equal_to_itself(local_sandbox: Sandbox) -> None:
     texts = {text for pair in PAIRS if pair.category != "unreadable" for text in (pair.answer, pair.gold)}
-    comparisons = [Comparison(answer=f" {text} ", gold=text) for text in sorted(texts)[::2]]
+    comparisons = [Comparison(answer=f" {text} ", gold=text) for text in sorted(texts)[::3]]
     grades = await local_sandbox.grade_many(comparisons)
     verdicts = zip(comparisons, grades, strict=True)
     assert [pair.gold for pair, grade in verdicts if grade.verdict is not Verdict.CORRECT] == []
 
 
 async def test_hostile_answers_end_in_time_and_harm_nothing(jail: Sandbox) -> None:
-    # Every fifth: the benchmark asks all of them.
-    asked = [Comparison(answer=answer, gold="5") for answer in HOSTILE[::5]]
+    # Some of each kind: the benchmark asks all of them.
+    asked = [Comparison(answer=answer, gold="5") for answer in HOSTILE[::12]]
     restarts = (await jail.load()).restarts
-    grades = await jail.grade_many(asked, timeout=1.5)
+    grades = await jail.grade_many(asked, timeout=1)
     verdicts = Counter(grade.verdict for grade in grades)
     assert verdicts[Verdict.CORRECT] == 0
-    assert verdicts.total() == len(asked) >= 50
+    assert verdicts.total() == len(asked) >= 20
     assert (await jail.grade("5.0", "5")).verdict is Verdict.CORRECT
     assert (await jail.load()).restarts == restarts
     session = await jail.session()

@@ -32,7 +32,7 @@ class AnswerKind(StrEnum):
     NUMBER = "number"
     """A number: in a sentence, the only one that it holds."""
     EXPRESSION = "expression"
-    """Mathematics, also where letters could spell a word."""
+    """Mathematics: letters are variables, never words."""
     CHOICE = "choice"
     """One or several of a list of choices, named by letter or by content."""
     TEXT = "text"
