@@ -37,6 +37,11 @@ HERE: Final = Path(__file__).parent
 PAGE: Final = HERE.parent / "docs" / "benchmarks" / "grading.md"
 SECONDS: Final = 10.0
 _CHUNK: Final = 50
+_NOTE: Final = """\
+The pairs were written by this project, and what the grader got wrong of them was then repaired, so its own column shows
+what is covered, not what an unseen set would give. At their first run, of the 617 pairs in all categories but the last 19 were
+missed and 2 wrongly accepted; of 125 written after that repair ("assorted"), 10 were missed and 2 wrongly accepted.
+Math-Verify gets no rule (choices, tolerance, modulo), since it has none."""
 
 
 class Pair(Record):
@@ -119,12 +124,14 @@ async def labelled(sandbox: Sandbox) -> list[str]:
         if (grade.verdict is Verdict.CORRECT) is not pair.equal:
             print(f"wrong: {pair.answer!r} for {pair.gold!r}: {grade.verdict}, {grade.reason}")
     lines = [
+        _NOTE,
+        "",
         "Right, missed (equal, but refused) and wrongly accepted, of so many pairs:",
         "",
         f"| category | pairs | {' | '.join(said)} |",
         f"|---|---|{'---|' * len(said)}",
     ]
-    for category in scores["texts"]:
+    for category in sorted(scores["texts"], key="all".__eq__):
         cells = [_cell(scores[name][category]) for name in said]
         count = sum(category in (pair.category, "all") for pair in pairs)
         lines.append(f"| {category} | {count} | {' | '.join(cells)} |")
