@@ -131,7 +131,7 @@ async def test_a_run_whose_sandbox_dies_over_its_answer_keeps_the_answer() -> No
     async with await open_backend(DOCKER) as sandbox:
 
         async def kill_while_grading() -> None:
-            while (await sandbox.load()).sessions:
+            while (await sandbox.load()).sessions:  # noqa: ASYNC110 - nothing else tells
                 await asyncio.sleep(0.02)
             # The comparison begins when the session has gone, and goes on for ten seconds.
             await asyncio.sleep(2)
