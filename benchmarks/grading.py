@@ -41,8 +41,8 @@ _NOTE: Final = """\
 The pairs were written by this project, and what the grader got wrong of them was then repaired, so its own
 column shows what is covered, not what an unseen set would give. At their first run, of the 617 pairs in all
 categories but the last 19 were missed and 2 wrongly accepted. Of 125 written after that repair ("assorted"),
-10 were missed and 2 wrongly accepted; one of the missed was mislabelled, and left out. Math-Verify gets no rule
-(choices, tolerance, modulo), since it has none."""
+10 were missed and 2 wrongly accepted; one of the missed was mislabelled, and left out. Math-Verify gets no
+rule (choices, tolerance, modulo), since it has none."""
 
 
 class Pair(Record):
