@@ -60,17 +60,16 @@ def run_kernel(who: identity.Identity, sockets: Path, request: wire.Open, ready:
 
 
 def run_grader(who: identity.Identity, request: wire.Grade, result: int) -> None:
-    """Grade one answer; the grade goes to `result` as JSON."""
+    """Grade answers one after the other; each grade goes to `result` as a line of JSON when it is there."""
     import grader
 
     _confine(who, request.limits)
     _silence()
-    _tell(result, json.dumps(grader.grade(request.answer, request.gold)).encode())
-
-
-def _tell(descriptor: int, data: bytes) -> None:
-    with os.fdopen(descriptor, "wb") as pipe:
-        pipe.write(data)
+    with os.fdopen(result, "wb") as pipe:
+        for pair in request.pairs:
+            grade = grader.grade(pair.answer, pair.gold, grader.Rule.of(pair.rule))
+            pipe.write(json.dumps(grade).encode() + b"\n")
+            pipe.flush()
 
 
 def _confine(who: identity.Identity, limits: wire.Limits) -> None:

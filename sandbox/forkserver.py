@@ -173,10 +173,14 @@ class Server:
             self._identities.take_back(process.sockets)
             self._drop_pipe(process)
             self._send(wire.Ready(id=process.number))
-        elif not data or len(process.received) > wire.MAX_GRADE_BYTES:
+            return
+        if process.sockets is None:
+            for grade in process.grades():
+                self._send(wire.Graded(id=process.number, grade=grade))
+        if not data or len(process.received) > wire.MAX_GRADE_BYTES:
             self._drop_pipe(process)
             if process.sockets is None:
-                self._send(wire.Graded(id=process.number, grade=process.grade()))
+                self._send(wire.Graded(id=process.number, grade=None))
             elif process.handle >= 0:
                 # Nobody waits for a branch until its parent's other half has ended.
                 self._send(wire.Exited(id=process.number, code=1, error=process.last_words()))

@@ -46,6 +46,7 @@ class Nursery:
                     become = functools.partial(child.run_kernel, who, process.sockets, request)
                     _fork(process, become, close)
                 case wire.Grade():
+                    process.awaited = len(request.pairs)
                     _fork(process, functools.partial(child.run_grader, who, request), close)
                 case wire.Branch():
                     assert process.sockets is not None

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import identity
-import wire
 
 _CREDENTIALS = struct.Struct("3i")
 """struct ucred: process id, user id, group id (unix(7))."""
@@ -29,7 +28,7 @@ class Process:
     pid: int = 0
     """0 for a branch that its parent has not forked yet."""
     pipe: int = -1
-    """Readable: one byte when its sockets are bound, or the grade as JSON. -1 when it is closed."""
+    """Readable: one byte when its sockets are bound, or grades as lines of JSON. -1 when it is closed."""
     cradle: socket.socket | None = None
     """Where a branch reports that it is there."""
     handle: int = -1
@@ -38,6 +37,8 @@ class Process:
     received: bytearray = field(default_factory=bytearray)
     bound: bool = False
     exited: bool = False
+    awaited: int = 0
+    """Grades that are still to come: a grader that writes more is not listened to."""
     verdict: str = ""
     """Why the server ended it."""
     ends_user: bool = False
@@ -107,9 +108,12 @@ class Process:
             self.read()
         return self.received.decode("utf-8", "replace")
 
-    def grade(self) -> str | None:
-        """What a grader wrote, as far as it may be long."""
-        return self.received[: wire.MAX_GRADE_BYTES].decode("utf-8", "replace") or None
+    def grades(self) -> list[str]:
+        """What a grader has written of further pairs, line by line."""
+        *lines, self.received = self.received.split(b"\n")
+        lines = lines[: self.awaited]
+        self.awaited -= len(lines)
+        return [bytes(line).decode("utf-8", "replace") for line in lines]
 
     def descriptors(self) -> list[int]:
         """What a child of the server's must not hold."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from typing import Any
 
 MAX_GRADE_BYTES = 64 * 1024
 BOUND = b"."
@@ -51,12 +52,20 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Grade:
-    """Compare two answers. The host ends it with `Close` when it takes too long."""
+class Comparison:
+    """Two answers, and the fields of `tir_agent.grades.GradingRule`."""
 
-    id: int
     answer: str
     gold: str
+    rule: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Grade:
+    """Compare answers, pair by pair. The host ends it with `Close` when one takes too long."""
+
+    id: int
+    pairs: tuple[Comparison, ...]
     limits: Limits
 
 
@@ -142,7 +151,7 @@ class Closed:
 
 @dataclass(frozen=True)
 class Graded:
-    """What the grader wrote, as it stands: it evaluates hostile text. None if it died."""
+    """What the grader wrote of the next pair, as it stands: it evaluates hostile text. None: it ended."""
 
     id: int
     grade: str | None
@@ -181,6 +190,8 @@ def parse_request(line: bytes) -> Request:
     kind = _REQUESTS[fields.pop("op")]
     if "limits" in fields:
         fields["limits"] = Limits(**fields["limits"])
+    if "pairs" in fields:
+        fields["pairs"] = tuple(Comparison(**pair) for pair in fields["pairs"])
     return kind(**fields)
 
 

@@ -11,7 +11,7 @@ from tir_agent.cli.eval_inputs import Run, clustered
 from tir_agent.evaluate.clusters import AskedOnce, cluster, same_text
 from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox
-from tir_agent.trajectory import StopReason, Verdict
+from tir_agent.trajectory import GradingRule, StopReason, Verdict
 
 from evaluations import result
 
@@ -112,7 +112,7 @@ async def test_runs_share_what_was_asked_and_failures_have_no_cluster() -> None:
         Run("a", [result("p", 0), result("p", 1, right=False), result("p", 2, stop=StopReason.ERROR)]),
         Run("b", [result("p", 0, right=False), result("q", 0)]),
     ]
-    found, unknown = await clustered(runs, asked, lambda line: None)
+    found, unknown = await clustered(runs, lambda one, other, rule: asked(one, other), lambda line: None)
     assert found[0] == {("p", "a", 0): 0, ("p", "a", 1): 1}
     assert found[1] == {("p", "a", 0): 1, ("q", "a", 0): 0}
     assert len(asked.pairs) == 1
@@ -120,7 +120,7 @@ async def test_runs_share_what_was_asked_and_failures_have_no_cluster() -> None:
 
 
 async def test_what_the_equality_raises_is_raised() -> None:
-    async def broken(one: str, other: str) -> bool | None:
+    async def broken(one: str, other: str, rule: GradingRule) -> bool | None:
         raise ConnectionError("gone")
 
     run = Run("a", [result("p", 0), result("p", 1, right=False)])

@@ -2,8 +2,7 @@ r"""The grader, asked through every kind of sandbox: verdicts on pairs that peop
 
 from __future__ import annotations
 
-import pytest
-
+from tir_agent.grades import AnswerKind, Comparison, GradingRule
 from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox
 from tir_agent.trajectory import Verdict
@@ -57,7 +56,6 @@ CORRECT = [
     (r"\left(\frac{1}{2}, 3\right)", "(0.5, 3)"),
     ("2, 1", "1,2"),
     ("100, 200", r"\{200, 100\}"),
-    ("3;5", "$5$;$3$"),
     (r"x = 1 \text{ or } x = 2", "1, 2"),
     ("x=1或x=2", "1,2"),
     (r"\pm 2", "2, -2"),
@@ -143,16 +141,14 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("answer", "gold", "verdict"),
-    PAIRS,
-    ids=[f"{answer[:30]!a} for {gold[:30]!a}" for answer, gold, _ in PAIRS],
-)
-async def test_verdict(sandbox: Sandbox, answer: str, gold: str, verdict: Verdict) -> None:
-    grade = await grade_answer(sandbox, answer, gold)
-    assert grade.verdict is verdict, grade.reason
-    assert grade.reason
-    assert grade.grader.startswith("math-verify ")
+async def test_every_pair_gets_its_verdict(sandbox: Sandbox) -> None:
+    grades = await sandbox.grade_many([Comparison(answer=answer, gold=gold) for answer, gold, _ in PAIRS])
+    assert [
+        f"{answer[:60]!r} for {gold[:60]!r}: {grade.verdict}, {grade.reason}"
+        for (answer, gold, verdict), grade in zip(PAIRS, grades, strict=True)
+        if grade.verdict is not verdict
+    ] == []
+    assert all(grade.reason and grade.grader.startswith("math-verify ") for grade in grades)
 
 
 async def test_a_grade_shows_what_was_read(sandbox: Sandbox) -> None:
@@ -170,7 +166,7 @@ async def test_an_answer_that_is_text_of_the_gold_one_is_right_however_complex(s
 
 
 async def test_a_comparison_without_end_is_a_time_out(sandbox: Sandbox) -> None:
-    grade = await grade_answer(sandbox, r"7^{3 \cdot 10^8}", "5", timeout=2)
+    grade = await grade_answer(sandbox, r"\int_0^\infty x^{x^x} dx", "5", timeout=2)
     assert grade.verdict is Verdict.TIMEOUT
     assert (await grade_answer(sandbox, "5", "5")).verdict is Verdict.CORRECT
 
@@ -178,3 +174,31 @@ async def test_a_comparison_without_end_is_a_time_out(sandbox: Sandbox) -> None:
 async def test_no_answer_is_wrong(sandbox: Sandbox) -> None:
     grade = await grade_answer(sandbox, None, "5")
     assert (grade.verdict, grade.reason) == (Verdict.WRONG, "There is no answer")
+
+
+async def test_a_rule_reaches_the_grader(sandbox: Sandbox) -> None:
+    rule = GradingRule(kind=AnswerKind.CHOICE, choices=("10", "12"))
+    assert (await grade_answer(sandbox, "12", "B", rule=rule)).verdict is Verdict.CORRECT
+    assert (await grade_answer(sandbox, "12", "B")).verdict is Verdict.WRONG
+    near = GradingRule(relative=0.01)
+    assert (await grade_answer(sandbox, "3.15", r"\pi", rule=near)).verdict is Verdict.CORRECT
+
+
+async def test_a_number_is_found_in_a_sentence_where_a_number_is_wanted(local_sandbox: Sandbox) -> None:
+    rule = GradingRule(kind=AnswerKind.NUMBER)
+    sentence = "Janet makes 18 dollars every day"
+    assert (await grade_answer(local_sandbox, sentence, "18", rule=rule)).verdict is Verdict.CORRECT
+    assert (await grade_answer(local_sandbox, sentence, "19", rule=rule)).verdict is Verdict.WRONG
+    assert (await grade_answer(local_sandbox, sentence, "18")).verdict is Verdict.WRONG
+
+
+async def test_letters_are_no_words_where_an_expression_is_wanted(local_sandbox: Sandbox) -> None:
+    rule = GradingRule(kind=AnswerKind.EXPRESSION)
+    assert (await grade_answer(local_sandbox, "True", "yes")).verdict is Verdict.CORRECT
+    assert (await grade_answer(local_sandbox, "True", "yes", rule=rule)).verdict is Verdict.WRONG
+
+
+async def test_no_mathematics_is_done_where_words_are_wanted(local_sandbox: Sandbox) -> None:
+    rule = GradingRule(kind=AnswerKind.TEXT)
+    assert (await grade_answer(local_sandbox, "The rule", "rule", rule=rule)).verdict is Verdict.CORRECT
+    assert (await grade_answer(local_sandbox, "4", "2+2", rule=rule)).verdict is Verdict.WRONG

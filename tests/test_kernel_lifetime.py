@@ -14,6 +14,7 @@ import docker.errors
 import docker.models.containers
 import pytest
 
+from tir_agent.agent import Agent, Observer
 from tir_agent.errors import (
     BaseImageUnavailable,
     SandboxError,
@@ -26,8 +27,12 @@ from tir_agent.kernel.choice import open_sandbox
 from tir_agent.kernel.docker import sweep_containers
 from tir_agent.kernel.owner import Owner
 from tir_agent.kernel.sandbox import JailSandbox
-from tir_agent.settings import Isolation, KernelChoice
-from tir_agent.trajectory import ExecutionStatus, Verdict
+from tir_agent.models.scripted import ScriptedModel
+from tir_agent.problems import problem_from_text
+from tir_agent.prompts import load_prompt
+from tir_agent.protocols import Action
+from tir_agent.settings import Isolation, KernelChoice, RunSettings
+from tir_agent.trajectory import ExecutionStatus, StopReason, Verdict
 
 from conftest import (
     BACKENDS,
@@ -118,6 +123,35 @@ async def test_a_killed_container_loses_its_sessions_and_is_replaced() -> None:
         assert said == ["The sandbox had ended by itself and was started again"]
         assert (await sandbox.load()).restarts == 1
         assert (await sandbox.grade("1", "1", timeout=30)).verdict is Verdict.CORRECT
+
+
+async def test_a_run_whose_sandbox_dies_over_its_answer_keeps_the_answer() -> None:
+    with contextlib.closing(docker.from_env()) as client:
+        others = {container.id for container in own_containers(client)}
+    async with await open_backend(DOCKER) as sandbox:
+
+        async def kill_while_grading() -> None:
+            while (await sandbox.load()).sessions:  # noqa: ASYNC110 - nothing else tells
+                await asyncio.sleep(0.02)
+            # The comparison begins when the session has gone, and goes on for ten seconds.
+            await asyncio.sleep(2)
+            with contextlib.closing(docker.from_env()) as client:
+                for container in own_containers(client):
+                    if container.id not in others:
+                        container.kill()
+
+        class Killer(Observer):
+            def reply_ended(self, action: Action) -> None:
+                self.killing = asyncio.create_task(kill_while_grading())
+
+        model = ScriptedModel([r"So it is \boxed{\int_0^\infty x^{x^x} dx}."])
+        agent = Agent(model, sandbox, load_prompt("tir"), RunSettings(model="scripted"))
+        killer = Killer()
+        trajectory = await agent.solve(problem_from_text("What is it?", gold="5"), observer=killer)
+        await killer.killing
+    assert (trajectory.stop, trajectory.answer) == (StopReason.ANSWERED, r"\int_0^\infty x^{x^x} dx")
+    assert (trajectory.grade, trajectory.failure) == (None, None)
+    assert trajectory.notes[-1].startswith("The answer was not graded: The sandbox is gone")
 
 
 @pytest.mark.parametrize("backend", [DOCKER, BUBBLEWRAP, LOCAL], ids=NAMES.get)

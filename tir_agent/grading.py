@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from tir_agent.grades import EQUALITY, GRADING_SECONDS, Grade, GradingRule, Verdict
 from tir_agent.kernel.base import Sandbox
-from tir_agent.trajectory import Grade, Verdict
 
-__all__ = ["grade_answer"]
+__all__ = ["equal", "grade_answer"]
+
+_SAME = {Verdict.CORRECT: True, Verdict.WRONG: False}
 
 
-async def grade_answer(sandbox: Sandbox, answer: str | None, gold: str, *, timeout: float = 10.0) -> Grade:
+async def grade_answer(
+    sandbox: Sandbox,
+    answer: str | None,
+    gold: str,
+    *,
+    rule: GradingRule = EQUALITY,
+    timeout: float = GRADING_SECONDS,
+) -> Grade:
     """Compare an answer with the gold one inside `sandbox`, for at most `timeout` seconds.
 
     No answer is a wrong answer. A comparison that does not end in time is `timeout`, never `wrong`.
@@ -18,4 +27,18 @@ async def grade_answer(sandbox: Sandbox, answer: str | None, gold: str, *, timeo
     """
     if answer is None:
         return Grade(verdict=Verdict.WRONG, reason="There is no answer", grader="none")
-    return await sandbox.grade(answer, gold, timeout=timeout)
+    return await sandbox.grade(answer, gold, rule=rule, timeout=timeout)
+
+
+async def equal(
+    sandbox: Sandbox, a: str, b: str, *, rule: GradingRule = EQUALITY, timeout: float = GRADING_SECONDS
+) -> bool | None:
+    """Whether two answers say the same, as voting asks; None where nothing is known.
+
+    The order of the two makes no difference, but that an answer which cannot be read is different from one
+    that can, and not known to differ from another such: two equal texts are equal in any case.
+
+    Raises:
+        SandboxLost: the sandbox went away.
+    """
+    return _SAME.get((await sandbox.grade(a, b, rule=rule, timeout=timeout)).verdict)

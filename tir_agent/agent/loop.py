@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final
 
-import tir_agent
 from tir_agent.agent.asking import ask
 from tir_agent.agent.budget import is_crowded, room_for_reply, spent
 from tir_agent.agent.cells import Cells
 from tir_agent.agent.conversation import Part
 from tir_agent.agent.critic import Critic
+from tir_agent.agent.environment import environment_of
 from tir_agent.agent.gate import Gate, OpenGate
 from tir_agent.agent.observer import Observer
 from tir_agent.agent.opening import suit
@@ -22,7 +21,7 @@ from tir_agent.agent.run import Run
 from tir_agent.agent.telling import answer_to, check_part, outcome
 from tir_agent.answers import extract_answer
 from tir_agent.costs import Price
-from tir_agent.errors import ContextOverflow, MachineryError
+from tir_agent.errors import ContextOverflow, MachineryError, SandboxLost
 from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox
 from tir_agent.models.base import Model
@@ -32,7 +31,6 @@ from tir_agent.protocols import Action, protocol_for
 from tir_agent.settings import ConversationForm, RunSettings
 from tir_agent.trajectory import (
     Completion,
-    Environment,
     Feedback,
     FinishReason,
     Problem,
@@ -82,7 +80,7 @@ class Agent:
         self._prompt = prompt
         self._settings = settings
         self._protocol = protocol_for(prompt.protocol)
-        self._environment = _environment(sandbox, model_server)
+        self._environment = environment_of(sandbox, model_server)
         self._price = price
 
     async def solve(
@@ -137,8 +135,17 @@ class Agent:
                 run.start_again(stop)
                 observer.started_again()
             run.stop = stop
-        if self._sandbox is not None and run.problem.gold is not None:
-            run.grade = await grade_answer(self._sandbox, run.answer, run.problem.gold)
+        await self._grade(run)
+
+    async def _grade(self, run: Run) -> None:
+        """Compare the answer with the gold one. What was solved stays so, whatever becomes of this."""
+        problem = run.problem
+        if self._sandbox is None or problem.gold is None:
+            return
+        try:
+            run.grade = await grade_answer(self._sandbox, run.answer, problem.gold, rule=problem.rule)
+        except SandboxLost as error:
+            run.notes.append(f"The answer was not graded: {error.message}")
 
     async def _attempt(
         self, run: Run, cells: Cells | None, observer: Observer, capabilities: Capabilities
@@ -280,16 +287,3 @@ class Agent:
             return False
         budget = self._settings.budget
         return run.model_tokens < budget.max_model_tokens - budget.reserve_tokens
-
-
-def _environment(sandbox: Sandbox | None, model_server: str | None) -> Environment:
-    info = sandbox.info if sandbox is not None else None
-    return Environment(
-        tir_agent=tir_agent.__version__,
-        python=platform.python_version(),
-        platform=platform.platform(),
-        kernel=info.backend if info else "none",
-        image=info.image if info else None,
-        packages=info.packages if info else {},
-        model_server=model_server,
-    )

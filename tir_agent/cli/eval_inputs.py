@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from tir_agent.cli.terminal import say
 from tir_agent.errors import RunError
-from tir_agent.evaluate.clusters import AskedOnce, Equal, cluster
+from tir_agent.evaluate.clusters import AskedOnce, cluster
 from tir_agent.evaluate.results import Intake, Result
 from tir_agent.evaluate.rewards import Reward, candidate
-from tir_agent.grading import grade_answer
-from tir_agent.kernel.base import Sandbox
+from tir_agent.grades import EQUALITY, GradingRule
+from tir_agent.grading import equal
 from tir_agent.kernel.choice import open_sandbox
 from tir_agent.settings import KernelChoice, Limits
 from tir_agent.store import Fault, RunReader
-from tir_agent.trajectory import Trajectory, Verdict
+from tir_agent.trajectory import Trajectory
 
 __all__ = ["Run", "clustered", "different_answers", "read_runs", "sandbox_equality"]
 
+RuledEqual = Callable[[str, str, GradingRule], Awaitable[bool | None]]
+"""Whether two answers to a problem with this rule are the same; None where it cannot be told."""
 Clusters = dict[tuple[str, str, int], int | None]
 AT_ONCE = 8
 """Comparisons under way in the sandbox."""
@@ -101,7 +104,7 @@ def different_answers(runs: Iterable[Run]) -> bool:
 
 
 async def clustered(
-    runs: Sequence[Run], equal: Equal | None, progress: Callable[[str], None]
+    runs: Sequence[Run], same: RuledEqual | None, progress: Callable[[str], None]
 ) -> tuple[list[Clusters], int]:
     """The cluster of every scored answer, and the comparisons that came to nothing.
 
@@ -119,7 +122,9 @@ async def clustered(
 
     async def one(rows: list[tuple[int, Result]]) -> None:
         nonlocal unknown, done
-        asked = None if equal is None else AskedOnce(equal, places)
+        asked = (
+            None if same is None else AskedOnce(partial(_ruled, same, rows[0][1].rule or EQUALITY), places)
+        )
         async with workers:
             numbers = await cluster([result.answer for _, result in rows], asked)
         for (run, result), number in zip(rows, numbers, strict=True):
@@ -138,22 +143,18 @@ async def clustered(
     return found, unknown
 
 
+async def _ruled(same: RuledEqual, rule: GradingRule, one: str, other: str) -> bool | None:
+    return await same(one, other, rule)
+
+
 @asynccontextmanager
-async def sandbox_equality(kernel: KernelChoice, progress: Callable[[str], None]) -> AsyncIterator[Equal]:
+async def sandbox_equality(
+    kernel: KernelChoice, progress: Callable[[str], None]
+) -> AsyncIterator[RuledEqual]:
     """The grader's equality, asked of a sandbox that is there for so long.
 
     Raises:
         SandboxUnavailable: it cannot be started.
     """
     async with await open_sandbox(kernel, Limits(), pool=0, progress=progress) as sandbox:
-        yield _equality(sandbox)
-
-
-def _equality(sandbox: Sandbox) -> Equal:
-    async def equal(one: str, other: str) -> bool | None:
-        grade = await grade_answer(sandbox, one, other)
-        if grade.verdict in {Verdict.UNGRADABLE, Verdict.TIMEOUT}:
-            return None
-        return grade.verdict is Verdict.CORRECT
-
-    return equal
+        yield lambda one, other, rule: equal(sandbox, one, other, rule=rule)

@@ -158,7 +158,7 @@ async def _check(taken: tuple[Problem, ...], kernel: KernelChoice) -> tuple[Refu
         ) as sandbox:
 
             async def grade(problem: Problem, answer: str) -> Grade:
-                return await grade_answer(sandbox, answer, problem.gold or "")
+                return await grade_answer(sandbox, answer, problem.gold or "", rule=problem.rule)
 
             return await check_golds(taken, grade, progress=_told(progress, len(taken)))
 

@@ -158,7 +158,7 @@ class LocalCrew:
         """See `Crew.grade`."""
         if self._sandbox is None:
             raise SandboxUnavailable("No sandbox was started, so nothing can be graded")
-        return await grade_answer(self._sandbox, answer, gold)
+        return await grade_answer(self._sandbox, answer, gold, rule=rule)
 
     async def close(self) -> None:
         """End the models and the sandbox. Idempotent."""

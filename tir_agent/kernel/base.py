@@ -8,7 +8,8 @@ from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from tir_agent.trajectory import Execution, Grade
+from tir_agent.execution import Execution
+from tir_agent.grades import EQUALITY, GRADING_SECONDS, Comparison, Grade, GradingRule
 
 __all__ = ["Load", "Sandbox", "SandboxInfo", "Session", "SessionOrigin", "Start"]
 
@@ -134,8 +135,23 @@ class Sandbox(Protocol):
             SandboxLost: there is no room for another, or no jail could be had.
         """
 
-    async def grade(self, answer: str, gold: str, *, timeout: float) -> Grade:
+    async def grade(
+        self, answer: str, gold: str, *, rule: GradingRule = EQUALITY, timeout: float = GRADING_SECONDS
+    ) -> Grade:
         """Compare two answers inside the jail; past `timeout` seconds the verdict is `timeout`.
+
+        Raises:
+            SandboxLost: the sandbox went away.
+        """
+
+    async def grade_many(
+        self, pairs: Sequence[Comparison], *, timeout: float = GRADING_SECONDS
+    ) -> list[Grade]:
+        """Compare many pairs, each for at most `timeout` seconds; the grades are in the pairs' order.
+
+        A process compares several, which costs a fraction of a process for each. One that takes too long
+        is killed, and the rest go on in another. What an answer could do to the process that reads it, it
+        could do to the grades of those that follow it there.
 
         Raises:
             SandboxLost: the sandbox went away.

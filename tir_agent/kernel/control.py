@@ -9,13 +9,14 @@ import asyncio
 import itertools
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from tir_agent.errors import SandboxLost, SandboxUnavailable
+from tir_agent.grades import Comparison
 from tir_agent.settings import Limits
 
 __all__ = ["Channel", "Control", "Hello", "Prepared", "ServerLoad"]
@@ -83,7 +84,8 @@ class Channel:
         """Why its kernel could not start, where it could not."""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.graded: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self.grades: asyncio.Queue[str | SandboxLost | None] = asyncio.Queue()
+        """What a grader wrote, pair by pair; None when it ended."""
         self.prepared: asyncio.Future[Prepared] = asyncio.get_running_loop().create_future()
         self.load: asyncio.Future[ServerLoad] = asyncio.get_running_loop().create_future()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -94,12 +96,20 @@ class Channel:
         self.quiet.set()
 
     def fail(self, error: SandboxLost) -> None:
-        for future in (self.ready, self.exited, self.graded, self.prepared, self.load, self.closed):
+        for future in (self.ready, self.exited, self.prepared, self.load, self.closed):
             if not future.done():
                 future.set_exception(error)
                 # Not everyone waits for everything: an error that nobody asks for is no leak.
                 future.exception()
+        self.grades.put_nowait(error)
         self.quiet.set()
+
+    async def next_grade(self) -> str | None:
+        """What the grader wrote of the next pair; None if it ended. Raises SandboxLost."""
+        found = await self.grades.get()
+        if isinstance(found, SandboxLost):
+            raise found
+        return found
 
 
 class Control:
@@ -174,10 +184,10 @@ class Control:
         """Ask how much is going on."""
         return self._ask("report", {})
 
-    def grade(self, answer: str, gold: str, limits: Limits, *, count_processes: bool) -> Channel:
-        """Ask for a comparison of two answers."""
-        fields = {"answer": answer, "gold": gold, "limits": _wire_limits(limits, count_processes)}
-        return self._ask("grade", fields)
+    def grade(self, pairs: Sequence[Comparison], limits: Limits, *, count_processes: bool) -> Channel:
+        """Ask for comparisons, one after the other in one process."""
+        asked = [pair.model_dump(mode="json") for pair in pairs]
+        return self._ask("grade", {"pairs": asked, "limits": _wire_limits(limits, count_processes)})
 
     def signal(self, channel: Channel, number: int) -> None:
         """Send a signal to the kernel's process. It has come there once the channel is quiet again."""
@@ -246,7 +256,7 @@ class Control:
                 channel.error = event.error
                 _resolve(channel.exited, event.code)
             case "graded":
-                _resolve(channel.graded, event.grade)
+                channel.grades.put_nowait(event.grade)
             case "prepared":
                 _resolve(channel.prepared, Prepared.model_validate_json(line))
             case "load":

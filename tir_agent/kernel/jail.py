@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,13 +16,13 @@ import zmq.asyncio
 from pydantic import ValidationError
 
 from tir_agent.errors import SandboxLost
+from tir_agent.grades import Comparison, Grade, Verdict
 from tir_agent.kernel.base import SandboxInfo
 from tir_agent.kernel.control import Control, ServerLoad
 from tir_agent.kernel.owner import Owner
 from tir_agent.kernel.process import Ground
 from tir_agent.kernel.session import JailSession
 from tir_agent.settings import Limits
-from tir_agent.trajectory import Grade, Verdict
 
 __all__ = ["Jail", "Launcher", "sweep_folders"]
 
@@ -34,6 +34,10 @@ _OWNER = "owner"
 _MESSAGE_BYTES = 16 * 2**20
 _MESSAGES = 100
 _REPORT_SECONDS = 10.0
+_GRADED_TOGETHER = 32
+"""Pairs that one process compares."""
+_GRADED_CHARS = 20_001
+"""The grader refuses longer texts: so much of one is enough to see that it is longer."""
 
 
 def sweep_folders() -> None:
@@ -145,17 +149,32 @@ class Jail:
         if self._launcher.one_session and not self._sessions:
             await self.close()
 
-    async def grade(self, answer: str, gold: str, timeout: float) -> Grade:
-        """See `Sandbox.grade`."""
+    async def grade_many(self, pairs: Sequence[Comparison], timeout: float) -> list[Grade]:
+        """See `Sandbox.grade_many`."""
+        asked = [pair.cut(_GRADED_CHARS) for pair in pairs]
+        grades: list[Grade] = []
+        while rest := asked[len(grades) : len(grades) + _GRADED_TOGETHER]:
+            grades += await self._grade_some(rest, timeout)
+        return grades
+
+    async def _grade_some(self, pairs: Sequence[Comparison], timeout: float) -> list[Grade]:
+        """Up to the first that takes too long or kills its process."""
         counts = self._launcher.counts_processes
-        channel = self._control.grade(answer, gold, self._limits, count_processes=counts)
+        channel = self._control.grade(pairs, self._limits, count_processes=counts)
+        grades: list[Grade] = []
         try:
-            await asyncio.wait({channel.graded}, timeout=timeout)
-            if not channel.graded.done():
-                return self._no_grade(Verdict.TIMEOUT, f"The comparison took longer than {timeout:g} seconds")
-            return self._checked(channel.graded.result())
+            for _ in pairs:
+                async with asyncio.timeout(timeout):
+                    raw = await channel.next_grade()
+                grades.append(self._checked(raw))
+                if raw is None:
+                    break
+        except TimeoutError:
+            reason = f"The comparison took longer than {timeout:g} seconds"
+            grades.append(self._no_grade(Verdict.TIMEOUT, reason))
         finally:
             await self._control.close_channel(channel)
+        return grades
 
     async def load(self) -> ServerLoad:
         """What the fork server says. Raises SandboxLost."""

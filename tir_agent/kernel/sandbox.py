@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from tir_agent.errors import SandboxLost, SandboxUnavailable
+from tir_agent.grades import EQUALITY, GRADING_SECONDS, Comparison, Grade, GradingRule
 from tir_agent.kernel.base import Load, SandboxInfo
 from tir_agent.kernel.control import ServerLoad
 from tir_agent.kernel.jail import Jail, Launcher
 from tir_agent.kernel.pool import Pool
 from tir_agent.kernel.session import JailSession
 from tir_agent.settings import Limits
-from tir_agent.trajectory import Grade
 
 __all__ = ["JailSandbox"]
 
@@ -67,8 +67,16 @@ class JailSandbox:
             raise SandboxLost("The sandbox is gone: it was closed")
         return await self._pool.take()
 
-    async def grade(self, answer: str, gold: str, *, timeout: float) -> Grade:
-        return await (await self._living_jail()).grade(answer, gold, timeout)
+    async def grade(
+        self, answer: str, gold: str, *, rule: GradingRule = EQUALITY, timeout: float = GRADING_SECONDS
+    ) -> Grade:
+        pair = Comparison(answer=answer, gold=gold, rule=rule)
+        return (await self.grade_many([pair], timeout=timeout))[0]
+
+    async def grade_many(
+        self, pairs: Sequence[Comparison], *, timeout: float = GRADING_SECONDS
+    ) -> list[Grade]:
+        return await (await self._living_jail()).grade_many(pairs, timeout)
 
     async def load(self) -> Load:
         jails = [jail for jail in (self._jail, *self._own_jails) if jail.is_up]
