@@ -1,6 +1,6 @@
 """The model of the benchmark: a server that answers every request after the same time, and knows the replies.
 
-    python benchmarks/orchestration_server.py [--latency 0.2] [--bursts 4]
+    python benchmarks/orchestration_server.py [--latency 0.2] [--bursts 4] [--port 0]
 
 Prints its port, serves on 127.0.0.1 until its standard input ends, and takes little of the machine:
 `/v1/chat/completions`, streamed or not, on connections that are kept; `/stats`; nothing else. The name of
@@ -197,12 +197,12 @@ def _plain(body: bytes, status: str = "200 OK") -> bytes:
     return head.encode() + body
 
 
-async def serve(latency: float, bursts: int) -> None:
-    """Serve until the standard input ends: whoever started this has ended then."""
+async def serve(latency: float, bursts: int, port: int = 0) -> None:
+    """Serve until the standard input ends: whoever started this has ended then. Port 0 is a free one."""
     loop, stats = asyncio.get_running_loop(), Stats()
     task(0)
     server = await loop.create_server(
-        lambda: Connection(stats, latency, bursts), "127.0.0.1", 0, backlog=_BACKLOG
+        lambda: Connection(stats, latency, bursts), "127.0.0.1", port, backlog=_BACKLOG
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
@@ -215,8 +215,9 @@ def main() -> None:
         "--latency", type=float, default=0.2, help="seconds from a request to its reply's end"
     )
     parser.add_argument("--bursts", type=int, default=4, help="in which a streamed reply comes")
+    parser.add_argument("--port", type=int, default=0, help="0: a free one")
     arguments = parser.parse_args()
-    asyncio.run(serve(arguments.latency, arguments.bursts))
+    asyncio.run(serve(arguments.latency, arguments.bursts, arguments.port))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,16 @@ from tir_agent.collect.event_log import EVENT_LOG, EventLog
 from tir_agent.collect.events import Ending
 from tir_agent.collect.local import LocalCrew, Surroundings
 from tir_agent.collect.progress import Progress
-from tir_agent.collect.session import Sifted, draft_of, is_run, load, open_session, problems_of, sift
+from tir_agent.collect.session import (
+    Sifted,
+    check_unwritten,
+    draft_of,
+    is_run,
+    load,
+    open_session,
+    problems_of,
+    sift,
+)
 from tir_agent.console import CollectView, collect_summary
 from tir_agent.costs import PriceTable
 from tir_agent.errors import TirError
@@ -111,6 +120,7 @@ async def dry_run(job: Job) -> None:
 
 async def _prepare(job: Job, stack: AsyncExitStack) -> tuple[Crew, Sifted]:
     """The crew, and the problems that it can work on."""
+    check_unwritten(job.folder)
     before = problems_of(job.folder) if is_run(job.folder) else ()
     problems: tuple[Problem, ...] = before
     if not job.resumed:

@@ -12,6 +12,7 @@ from tir_agent.collect.listener import Listener
 from tir_agent.collect.memory import free_memory
 from tir_agent.collect.outage import Outage
 from tir_agent.collect.progress import Progress
+from tir_agent.collect.regrading import graded
 from tir_agent.collect.schedule import Schedule
 from tir_agent.collect.tally import Tally
 from tir_agent.collect.tasks import Task
@@ -236,7 +237,11 @@ class Collector:
                 await self._keep(self._log.append_failure, trajectory)
                 self._failed(task, trajectory.failure or Failure(kind="Unknown", message="It failed"))
             else:
-                await self._done(task, trajectory)
+                await self._done(task, await self._graded(trajectory))
+
+    async def _graded(self, trajectory: Trajectory) -> Trajectory:
+        patience = self._operation.patience
+        return await graded(self._crew, trajectory, patience=patience, stopping=lambda: self._stopping)
 
     async def _done(self, task: Task, trajectory: Trajectory) -> None:
         votes_for = None

@@ -17,9 +17,11 @@ from tir_agent.errors import DataError
 from tir_agent.problems import ProblemSet, Refusal, check_golds, load_problems
 from tir_agent.settings import Operation, Recipe, Vote
 from tir_agent.store import ArmPrompt, Draft, RunReader, RunWriter
+from tir_agent.store.layout import Layout
+from tir_agent.store.lock import RunLock
 from tir_agent.trajectory import Grade, Problem
 
-__all__ = ["Session", "Sifted", "draft_of", "is_run", "load", "open_session", "sift"]
+__all__ = ["Session", "Sifted", "check_unwritten", "draft_of", "is_run", "load", "open_session", "sift"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,20 @@ class Sifted:
 def is_run(folder: Path) -> bool:
     """Whether a run was begun there."""
     return (folder / "run.json").is_file()
+
+
+def check_unwritten(folder: Path) -> None:
+    """Find out that another process writes the run there before anything is started for it.
+
+    One that begins later is found by `open_session`.
+
+    Raises:
+        RunError: one does.
+        StorageError: it cannot be found out.
+    """
+    lock = RunLock.share(Layout(folder).lock)
+    if lock is not None:
+        lock.close()
 
 
 def load(recipe: Recipe, operation: Operation) -> ProblemSet:
