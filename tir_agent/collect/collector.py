@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -111,10 +112,8 @@ class Collector:
                 if not self._running and (self._stopping or self._is_over()):
                     break
                 self._changed.clear()
-                try:
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), _LOOK)
-                except TimeoutError:
-                    self._check_patience()
             if self._end is not None:
                 raise self._end
         finally:
@@ -205,14 +204,6 @@ class Collector:
             self._listener.resumed()
         self._paused = reason
 
-    def _check_patience(self) -> None:
-        lasted = self._outage.lasted(time.monotonic())
-        if lasted > self._operation.patience and self._end is None:
-            self._end = GaveUp(
-                f"Nothing has worked for {lasted:.0f} seconds: {self._outage.reason}",
-                hint="Mend it and give the same command again: the run goes on where it stopped",
-            )
-
     def _ended(self, run: asyncio.Task[None]) -> None:
         self._running.pop(run, None)
         self._changed.set()
@@ -251,7 +242,9 @@ class Collector:
         self._outage.succeeded(task.key)
         self._tally.add(trajectory)
         verdict = trajectory.grade.verdict if trajectory.grade else None
-        self._schedule.done(task, verdict, votes_for)
+        ended = self._schedule.done(task, verdict, votes_for)
+        if ended and self._votes is not None:
+            self._votes.forget(task.problem)
         self._listener.done(task, trajectory)
 
     async def _keep(self, append: Callable[[Trajectory], Awaitable[None]], trajectory: Trajectory) -> None:
@@ -289,6 +282,13 @@ class Collector:
         else:
             self._retrying.add(task.key)
             self._schedule.again(task)
+        lasted = self._outage.lasted(time.monotonic())
+        # Others that are still under way may yet succeed, and if not, the last of them comes by here too.
+        if lasted > self._operation.patience and len(self._running) <= 1:
+            self._end = self._end or GaveUp(
+                f"Nothing has worked for {lasted:.0f} seconds: {self._outage.reason}",
+                hint="Mend it and give the same command again: the run goes on where it stopped",
+            )
 
     async def _drop(self) -> None:
         """End what is under way."""

@@ -18,7 +18,7 @@ from tir_agent.trajectory import Verdict
 __all__ = ["Seen", "most", "needs_golds", "wanted"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """A sample that is there."""
 

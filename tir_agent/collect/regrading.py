@@ -20,10 +20,9 @@ _FAILED: Final = frozenset({StopReason.ERROR, StopReason.INTERRUPTED})
 
 
 def lacks_grade(trajectory: Trajectory) -> bool:
-    """Whether the run came to its end, and the machinery failed over its grade."""
+    """Whether the run came to an answer, and the machinery failed over its grade."""
     return (
         trajectory.stop not in _FAILED
-        and trajectory.failure is not None
         and trajectory.grade is None
         and trajectory.answer is not None
         and trajectory.problem.gold is not None
@@ -33,7 +32,7 @@ def lacks_grade(trajectory: Trajectory) -> bool:
 async def graded(
     crew: Crew, trajectory: Trajectory, *, patience: float, stopping: Callable[[], bool]
 ) -> Trajectory:
-    """The same with its grade, and no failure.
+    """The same with its grade.
 
     Where none can be had for `patience` seconds, or until it is `stopping`: as it was.
     """
@@ -53,6 +52,4 @@ async def graded(
             wait = min(2 * wait, _LONGEST_WAIT)
             continue
         note = "The sandbox went away over its grade, so it was graded once more"
-        return trajectory.model_copy(
-            update={"grade": grade, "failure": None, "notes": (*trajectory.notes, note)}
-        )
+        return trajectory.model_copy(update={"grade": grade, "notes": (*trajectory.notes, note)})

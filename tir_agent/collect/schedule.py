@@ -97,12 +97,13 @@ class Schedule:
             if elsewhere and fresh.waiting:
                 return self._task(fresh, self._take(fresh))
 
-    def done(self, task: Task, verdict: Verdict | None, votes_for: int | None = None) -> None:
-        """The task's trajectory is in the log."""
+    def done(self, task: Task, verdict: Verdict | None, votes_for: int | None = None) -> bool:
+        """The task's trajectory is in the log; returns whether that is its problem's end."""
         progress, number = self._find(task)
         progress.running.discard(number)
         progress.seen.append(Seen(number, verdict, votes_for))
         self._look(progress)
+        return progress.closed
 
     def again(self, task: Task) -> None:
         """The task came to nothing, and is to be handed out once more, after all that can begin now."""
@@ -130,7 +131,9 @@ class Schedule:
         if not progress.running and not progress.closed:
             progress.closed = True
             self._ended += 1
-            self._expected -= len(self._order) - len(progress.seen)
+            self._expected -= len(self._order) - len(progress.seen) - len(progress.lost)
+            # No one asks about it any more, and there may be a hundred thousand such.
+            progress.seen.clear()
 
     def _take(self, progress: _Progress) -> int:
         number = progress.waiting.popleft()
