@@ -23,6 +23,7 @@ from tir_agent.collect.events import Ending
 from tir_agent.collect.local import LocalCrew, Surroundings
 from tir_agent.collect.progress import Progress
 from tir_agent.collect.session import Sifted, draft_of, is_run, load, open_session, problems_of, sift
+from tir_agent.collect.tasks import Task
 from tir_agent.console import CollectView, collect_summary
 from tir_agent.costs import PriceTable
 from tir_agent.errors import TirError
@@ -152,6 +153,7 @@ def _surroundings(
         observer=None
         if tracing is None
         else lambda task, settings: tracing.observer(task.problem, settings, task.sample),
+        given=stopper.given,
         lost=stopper.lost,
         grades=any(problem.gold is not None for problem in problems),
     )
@@ -187,6 +189,10 @@ class _Stopper:
 
     def tell(self, listener: EventListener) -> None:
         self._listener = listener
+
+    def given(self, task: Task, worker: str) -> None:
+        if self._listener is not None:
+            self._listener.given(task, worker)
 
     def lost(self, worker: str, reason: str, running: int) -> None:
         if self._listener is not None:

@@ -45,6 +45,10 @@ class Surroundings:
     """Who is to hear of a task's steps."""
     opener: Opener | None = None
     """Opens the models, in the place of `open_model`."""
+    crews: int = 1
+    """Those that share what the servers' limits allow, this one included; see `LocalCrew.share`."""
+    given: Callable[[Task, str], None] = lambda task, worker: None
+    """Hears which worker has a task, where there are workers."""
     lost: Callable[[str, str, int], None] = lambda worker, reason, running: None
     """Hears once of each worker that is gone: its name, why, and how many tasks it had."""
     grades: bool = True
@@ -128,6 +132,7 @@ class LocalCrew:
             opened = OpenArm(arm, source, *shared[address])
             self._stack.push_async_callback(opened.close)
             self._arms[arm.name] = opened
+        self.share(self._surroundings.crews)
         # Now, so that a mistake is found before the first task.
         await asyncio.gather(*(arm.agent() for arm in self._arms.values()))
 

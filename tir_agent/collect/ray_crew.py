@@ -111,6 +111,7 @@ class RayCrew:
         line = encoded(TaskLine.of(task))
         member = await self._free()
         member.tasks += 1
+        self._surroundings.given(task, member.node.name)
         try:
             outcome = await self._heard(member, member.solve(line))
         finally:
@@ -174,15 +175,18 @@ class RayCrew:
             if member.node.id not in nodes:
                 self._lose(member, "its node has left the cluster")
         now = time.monotonic()
-        for node in nodes.values():
-            if node.id not in self._members and now >= self._tries.get(node.id, _Tries()).next:
-                member = self._members[node.id] = self._cluster.start(node, self._at_once)
-                self._spawn(self._listen(member))
-                self._spawn(self._open(member))
+        missing = [node for node in nodes.values() if node.id not in self._members]
+        new = [node for node in missing if now >= self._tries.get(node.id, _Tries()).next]
+        for node in new:
+            member = self._members[node.id] = self._cluster.start(node, self._at_once)
+            self._spawn(self._listen(member))
+            self._spawn(self._open(member))
+        if new:
+            self._part()
 
     async def _open(self, member: Member) -> None:
         try:
-            outcome = await member.open(self._outfit)
+            outcome = await member.open(self._outfit, len(self._members))
         except MachineryError as error:
             self._refused(member, error)
         else:
@@ -239,10 +243,9 @@ class RayCrew:
         self._changed.set()
 
     def _part(self) -> None:
-        """The servers' limits are for all nodes together."""
-        ready = self._ready()
-        for member in ready:
-            self._spawn(self._share(member, len(ready)))
+        """The servers' limits are for all nodes together, those among them that are being opened."""
+        for member in self._ready():
+            self._spawn(self._share(member, len(self._members)))
 
     async def _share(self, member: Member, crews: int) -> None:
         # One that does not answer is found out by its reports.

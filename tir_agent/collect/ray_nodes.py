@@ -148,9 +148,9 @@ class Member:
         """Whether it can be given tasks."""
         return self.began and self.lost is None
 
-    async def open(self, outfit: bytes) -> Outcome:
+    async def open(self, outfit: bytes, crews: int) -> Outcome:
         """See `RayWorker.open`. Raises WorkerLost."""
-        return await self._ask(self._actor.open, outfit)
+        return await self._ask(self._actor.open, outfit, crews)
 
     async def solve(self, task: bytes) -> Outcome:
         """See `RayWorker.solve`. Cancelled, it has the worker drop the task. Raises WorkerLost."""
@@ -187,9 +187,9 @@ class Member:
             with contextlib.suppress(Exception):
                 self._ray.kill(self._actor)
 
-    async def _ask(self, method: Any, argument: bytes) -> Outcome:
+    async def _ask(self, method: Any, *arguments: bytes | int) -> Outcome:
         number = next(self._numbers)
-        answer = method.remote(number, argument)
+        answer = method.remote(number, *arguments)
         try:
             return Outcome.model_validate_json(await self._answer(answer))
         except asyncio.CancelledError:

@@ -32,9 +32,9 @@ class RayWorker:
         self._notes: list[str] = []
         self._progress: str | None = None
 
-    async def open(self, number: int, outfit: bytes) -> bytes:
+    async def open(self, number: int, outfit: bytes, crews: int) -> bytes:
         """Start what an `Outfit` wants; an `Outcome` with a failure, or with nothing. To be called once."""
-        return await self._answer(number, lambda: self._open(Outfit.model_validate_json(outfit)))
+        return await self._answer(number, lambda: self._open(Outfit.model_validate_json(outfit), crews))
 
     async def solve(self, number: int, task: bytes) -> bytes:
         """The `Outcome` of a `TaskLine`: a trajectory, or a failure."""
@@ -85,7 +85,7 @@ class RayWorker:
         # Whoever had it cancelled does not listen any more.
         return encoded(Outcome() if work.cancelled() else work.result())
 
-    async def _open(self, outfit: Outfit) -> Outcome:
+    async def _open(self, outfit: Outfit, crews: int) -> Outcome:
         # This process is a worker's alone. Where there is no such folder, no path leads there either.
         with contextlib.suppress(OSError):
             os.chdir(outfit.folder)
@@ -99,6 +99,7 @@ class RayWorker:
                     cache=CapabilityCache(outfit.cache) if outfit.cache else None,
                     progress=self._hear,
                     deviate=self._note,
+                    crews=crews,
                     grades=outfit.grades,
                 ),
             )
