@@ -379,7 +379,9 @@ async def test_ctrl_c_twice_ends_the_containers_on_all_nodes(
     client = docker.from_env()
 
     def owned(pids: list[int]) -> list[str]:
-        labels = {str(one.id): one.labels.get("tir-agent.owner", "") for one in client.containers.list(all=True)}
+        labels = {
+            str(one.id): one.labels.get("tir-agent.owner", "") for one in client.containers.list(all=True)
+        }
         owners = {name: Owner.parse(label) for name, label in labels.items()}
         return [name for name, owner in owners.items() if owner is not None and owner.pid in pids]
 

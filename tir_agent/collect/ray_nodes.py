@@ -23,6 +23,9 @@ _STORE: Final = 100 * 2**20
 """Bytes of shared memory of a cluster of this machine alone: trajectories on their way need little."""
 _OTHER_CALLS: Final = 1000
 """Calls that a worker takes beside its runs: gradings, reports."""
+_ENVIRONMENT: Final = {"RAY_kill_child_processes_on_worker_exit": "false"}
+"""Else Ray kills what a dead worker had started, a fork server before it can end its kernels. All that a crew
+starts ends by itself when the crew is gone."""
 _SECONDS: Final = 30.0
 """For a call that is answered at once, or to end."""
 
@@ -107,6 +110,7 @@ class RayCluster:
         # It takes none of the processors that Ray counts: how many cells run at a time is the crew's to say.
         worker = self._ray.remote(RayWorker).options(
             num_cpus=0,
+            runtime_env={"env_vars": _ENVIRONMENT},
             max_restarts=0,
             max_task_retries=0,
             max_concurrency=at_once + _OTHER_CALLS,
