@@ -80,7 +80,7 @@ async def test_one_that_is_cancelled_gives_its_place_up_in_the_queue_and_when_ju
     assert visitors.counts == (1, 1)
     # In one step of the loop: the place is given to the next one, and that one is cancelled.
     visitors.out[0].set()
-    while visitors.places.waiting:
+    while visitors.places.waiting:  # noqa: ASYNC110
         await asyncio.sleep(0)
     visitors.tasks[2].cancel()
     await settled()
