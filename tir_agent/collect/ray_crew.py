@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -92,7 +92,10 @@ class RayCrew:
         if surroundings.observer is not None or surroundings.opener is not None:
             raise UsageError("Steps of runs on other machines cannot be followed", hint="Leave out --trace")
         outfit = Outfit.pack(recipe, operation, surroundings)
-        cluster = await asyncio.to_thread(RayCluster.connect, address, surroundings.deviate)
+        loop, deviate = asyncio.get_running_loop(), surroundings.deviate
+        cluster = await asyncio.to_thread(
+            RayCluster.connect, address, lambda sentence: _later(loop, deviate, sentence)
+        )
         crew = cls(cluster, outfit, surroundings)
         try:
             await crew._begin()
@@ -155,11 +158,12 @@ class RayCrew:
         await self._look()
         if not self._members:
             raise NoWorkers("No node of the Ray cluster takes work", hint="Nodes with --num-cpus 0 do not")
-        self._spawn(self._watch())
         while not self._ready():
             if not self._members:
                 raise self._first_failure or NoWorkers("No node of the Ray cluster could begin")
             await self._change()
+        # Not before: nodes that fail would be asked again for as long as others have yet to fail.
+        self._spawn(self._watch())
 
     async def _watch(self) -> None:
         while True:
@@ -282,6 +286,11 @@ class RayCrew:
         task = asyncio.create_task(work)
         self._works.add(task)
         task.add_done_callback(self._works.discard)
+
+
+def _later(loop: asyncio.AbstractEventLoop, say: Callable[[str], None], sentence: str) -> None:
+    """Out of another thread."""
+    loop.call_soon_threadsafe(say, sentence)
 
 
 def _failure(outcome: Outcome, member: Member) -> TirError:
