@@ -308,6 +308,42 @@ async def test_no_minute_has_more_requests_than_the_limit(limit: int) -> None:
     await crowd.go_home()
 
 
+async def test_limits_can_change_while_requests_wait_and_what_was_taken_stays_taken() -> None:
+    clock = HandClock()
+    half, whole = (RateLimits(requests_per_minute=n, concurrent=10_000, adaptive=False) for n in (20, 40))
+    limiter = RateLimiter(half, clock=clock)
+    crowd = Crowd(limiter, clock)
+    for number in range(60):
+        crowd.enter(str(number))
+    await clock.wind(60)
+    assert len(crowd.times) == 20
+    limiter.change(whole)
+    await clock.wind(60)
+    assert 58 <= len(crowd.times) <= 60
+    assert crowd.times.count(60.0) <= 1
+    await crowd.go_home()
+
+
+async def test_places_can_change_while_requests_are_under_way() -> None:
+    limiter = RateLimiter(RateLimits(concurrent=1, adaptive=False))
+    crowd = Crowd(limiter)
+    for name in "abcde":
+        crowd.enter(name)
+    await settle()
+    limiter.change(RateLimits(concurrent=3, adaptive=False))
+    await settle()
+    assert crowd.came == ["a", "b", "c"]
+    limiter.change(RateLimits(concurrent=1, adaptive=False))
+    crowd.leave("a")
+    crowd.leave("b")
+    await settle()
+    assert limiter.state.in_flight == 1
+    crowd.leave("c")
+    await settle()
+    assert crowd.came == ["a", "b", "c", "d"]
+    await crowd.go_home()
+
+
 async def test_tokens_that_were_not_used_are_given_back() -> None:
     clock = HandClock()
     crowd = Crowd(RateLimiter(RateLimits(tokens_per_minute=6000), clock=clock), clock)

@@ -14,6 +14,7 @@ from tir_agent.cli.collect_options import Asked, default_folder, resolve
 from tir_agent.cli.collect_run import Job
 from tir_agent.cli.collect_run import collect as run
 from tir_agent.cli.collect_run import dry_run as look
+from tir_agent.cli.engines import Engine, crew_opener
 from tir_agent.cli.places import base_url
 from tir_agent.cli.source import Field, Filter, KeepDuplicates, Limit, Shuffle, Split, Subset, problem_source
 from tir_agent.cli.terminal import EXIT_INTERRUPTED, EXIT_NO_ANSWER
@@ -142,6 +143,13 @@ def collect(
     prices: Annotated[
         Path | None, typer.Option(help="Prices of models (docs/costs.md).", rich_help_panel=_ASIDE)
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="This process, or a Ray cluster (docs/ray.md).", rich_help_panel=_ASIDE)
+    ] = Engine.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="The Ray cluster (default: $RAY_ADDRESS, this machine's).", rich_help_panel=_ASIDE),
+    ] = None,
     trace: Annotated[
         str | None,
         typer.Option(help="OpenTelemetry: a collector's URL, or a file's name.", rich_help_panel=_ASIDE),
@@ -210,6 +218,7 @@ def collect(
         resumed=resume is not None,
         console=Console(stderr=True, soft_wrap=True),
         tracing=_tracing(trace, trace_contents),
+        open_crew=crew_opener(engine, ray_address),
     )
     if dry_run:
         asyncio.run(look(job))

@@ -32,6 +32,7 @@ from tir_agent.collect.session import (
     problems_of,
     sift,
 )
+from tir_agent.collect.tasks import Task
 from tir_agent.console import CollectView, collect_summary
 from tir_agent.costs import PriceTable
 from tir_agent.errors import TirError
@@ -72,7 +73,7 @@ async def collect(job: Job) -> tuple[Ending, Progress]:
         stack.enter_context(graceful_stop(stopper.first, stopper.second))
         if job.tracing is not None:
             await stack.enter_async_context(job.tracing)
-        crew, sifted = await _prepare(job, stack)
+        crew, sifted = await _prepare(job, stack, stopper)
         draft = draft_of(job.recipe, job.operation)
         session = await open_session(job.folder, draft, sifted.problems, crew)
         stack.callback(session.close)
@@ -80,6 +81,7 @@ async def collect(job: Job) -> tuple[Ending, Progress]:
         stack.callback(log.close)
         listener = EventListener(log, lambda sentence: stopper.note(sentence))
         session.collector.listen(listener)
+        stopper.tell(listener)
         for fault in session.writer.repairs:
             say(f"repaired: {fault}", "yellow")
         collector = session.collector
@@ -118,7 +120,7 @@ async def dry_run(job: Job) -> None:
         say(f"{job.folder} is the folder of a run: it would be gone on with", "yellow")
 
 
-async def _prepare(job: Job, stack: AsyncExitStack) -> tuple[Crew, Sifted]:
+async def _prepare(job: Job, stack: AsyncExitStack, stopper: _Stopper) -> tuple[Crew, Sifted]:
     """The crew, and the problems that it can work on."""
     check_unwritten(job.folder)
     before = problems_of(job.folder) if is_run(job.folder) else ()
@@ -129,7 +131,7 @@ async def _prepare(job: Job, stack: AsyncExitStack) -> tuple[Crew, Sifted]:
         problems = found.problems
     with Spinner() as spinner:
         spinner.line("starting the models and the sandbox")
-        crew = await job.open_crew(job.recipe, job.operation, _surroundings(job, problems, spinner))
+        crew = await job.open_crew(job.recipe, job.operation, _surroundings(job, problems, spinner, stopper))
         stack.push_async_callback(crew.close)
         if job.resumed:
             return crew, Sifted(problems)
@@ -148,17 +150,21 @@ async def _prepare(job: Job, stack: AsyncExitStack) -> tuple[Crew, Sifted]:
     return crew, sifted
 
 
-def _surroundings(job: Job, problems: tuple[Problem, ...], spinner: Spinner) -> Surroundings:
+def _surroundings(
+    job: Job, problems: tuple[Problem, ...], spinner: Spinner, stopper: _Stopper
+) -> Surroundings:
     tracing = job.tracing
     return Surroundings(
         secrets=api_key,
         prices=job.prices,
         cache=CapabilityCache(cache_dir() / "capabilities"),
         progress=spinner.line,
-        deviate=lambda sentence: say(sentence, "yellow"),
+        deviate=stopper.note,
         observer=None
         if tracing is None
         else lambda task, settings: tracing.observer(task.problem, settings, task.sample),
+        given=stopper.given,
+        lost=stopper.lost,
         grades=any(problem.gold is not None for problem in problems),
     )
 
@@ -178,17 +184,31 @@ def _say_summary(job: Job, progress: Progress) -> None:
 
 
 class _Stopper:
-    """Between the signals, the collector and the display, from before there is one until after."""
+    """Between the signals, the crew, the collector and the display, from before there are any until after."""
 
     def __init__(self) -> None:
         self._collector: Collector | None = None
         self._view: CollectView | None = None
+        self._listener: EventListener | None = None
         self._asked = False
 
     def watch(self, collector: Collector, view: CollectView) -> None:
         self._collector, self._view = collector, view
         if self._asked:
             collector.stop()
+
+    def tell(self, listener: EventListener) -> None:
+        self._listener = listener
+
+    def given(self, task: Task, worker: str) -> None:
+        if self._listener is not None:
+            self._listener.given(task, worker)
+
+    def lost(self, worker: str, reason: str, running: int) -> None:
+        if self._listener is not None:
+            self._listener.lost_worker(worker, reason, running)
+        else:
+            self.note(f"{worker} is gone ({reason})")
 
     def note(self, sentence: str) -> None:
         if self._view is not None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from tir_agent.collect.crew import Crew, WorkerLost
+from tir_agent.collect.crew import Crew
 from tir_agent.collect.listener import Listener
 from tir_agent.collect.memory import free_memory
 from tir_agent.collect.outage import Outage
@@ -213,10 +213,6 @@ class Collector:
     async def _one(self, task: Task) -> None:
         try:
             trajectory = await self._crew.solve(task)
-        except WorkerLost as error:
-            self._tally.failures[type(error).__name__] += 1
-            self._listener.failed(task, type(error).__name__, error.message, given_up=False)
-            self._schedule.again(task)
         except MachineryError as error:
             self._failed(task, Failure(kind=type(error).__name__, message=error.message, hint=error.hint))
         except Exception as error:

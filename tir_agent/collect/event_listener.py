@@ -38,6 +38,7 @@ class EventListener(Listener):
         self._log = log
         self._say = say
         self._attempts: Counter[Key] = Counter()
+        self._workers: dict[Key, str] = {}
         self._pause_began = 0.0
 
     def started(self, progress: Progress) -> None:
@@ -70,6 +71,10 @@ class EventListener(Listener):
             )
         )
 
+    def given(self, task: Task, worker: str) -> None:
+        """The task that was begun is with this worker."""
+        self._workers[task.key] = worker
+
     def began(self, task: Task) -> None:
         problem, arm, index = key = task.key
         self._attempts[key] += 1
@@ -83,6 +88,7 @@ class EventListener(Listener):
                 arm=arm,
                 index=index,
                 attempt=self._attempts.pop(task.key, 1),
+                worker=self._workers.pop(task.key, None),
                 trajectory=trajectory.id,
                 stop=trajectory.stop,
                 verdict=trajectory.grade.verdict if trajectory.grade else None,
@@ -102,6 +108,7 @@ class EventListener(Listener):
                 arm=arm,
                 index=index,
                 attempt=max(self._attempts[task.key], 1),
+                worker=self._workers.pop(task.key, None),
                 kind=kind,
                 message=message,
                 again=not given_up,

@@ -80,7 +80,7 @@ class _OfSample(_Event):
     attempt: int = Field(default=1, ge=1)
     """Which try it is; more than one where the machinery failed before."""
     worker: str | None = None
-    """Where it runs; null: in the collecting process."""
+    """Where it runs; null: in the collecting process, or not given to a worker yet."""
 
 
 class RunStarted(_Event):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -15,23 +17,50 @@ class Places:
     def __init__(self, count: int) -> None:
         self.count = count
         self.inside = 0
-        self.waiting = 0
-        self._free = asyncio.Semaphore(count)
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def resize(self, count: int) -> None:
+        """So many from now on. Those inside beyond it stay until they leave."""
+        self.count = count
+        self._serve()
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
         """A place, for as long as the block lasts."""
-        self.waiting += 1
-        try:
-            await self._free.acquire()
-        finally:
-            self.waiting -= 1
-        self.inside += 1
+        await self._enter()
         try:
             yield
         finally:
-            self.inside -= 1
-            self._free.release()
+            self._leave()
+
+    async def _enter(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        self._serve()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            with contextlib.suppress(ValueError):
+                self._queue.remove(turn)
+            # It may have been let in, and cancelled before it knew.
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self.inside -= 1
+        self._serve()
+
+    def _serve(self) -> None:
+        while self._queue and self.inside < self.count:
+            turn = self._queue.popleft()
+            if not turn.done():
+                self.inside += 1
+                turn.set_result(None)
 
 
 class Gates:

@@ -20,8 +20,9 @@ from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox
 from tir_agent.kernel.choice import open_sandbox
 from tir_agent.models.cache import CapabilityCache
+from tir_agent.models.choice import is_embedded
 from tir_agent.models.limiter import RateLimiter
-from tir_agent.settings import Operation, Recipe, RunSettings
+from tir_agent.settings import Operation, RateLimits, Recipe, RunSettings
 from tir_agent.trajectory import Grade, GradingRule, Trajectory
 
 __all__ = ["LocalCrew", "Surroundings"]
@@ -44,6 +45,12 @@ class Surroundings:
     """Who is to hear of a task's steps."""
     opener: Opener | None = None
     """Opens the models, in the place of `open_model`."""
+    crews: int = 1
+    """Those that share what the servers' limits allow, this one included; see `LocalCrew.share`."""
+    given: Callable[[Task, str], None] = lambda task, worker: None
+    """Hears which worker has a task, where there are workers."""
+    lost: Callable[[str, str, int], None] = lambda worker, reason, running: None
+    """Hears once of each worker that is gone: its name, why, and how many tasks it had."""
     grades: bool = True
     """Whether some problem has a gold answer, so that a sandbox is needed even for prompts without code."""
 
@@ -59,6 +66,8 @@ class LocalCrew:
         self._stack = stack
         self._arms: dict[str, OpenArm] = {}
         self._requests: list[Places] = []
+        self._parted: list[tuple[RateLimits, RateLimiter, Places]] = []
+        """Of the servers that other crews may ask too."""
 
     @classmethod
     async def open(
@@ -118,11 +127,22 @@ class LocalCrew:
                 places = Places(server.limits.concurrent)
                 shared[address] = (RateLimiter(server.limits), places)
                 self._requests.append(places)
+                if not is_embedded(arm.model):
+                    self._parted.append((server.limits, *shared[address]))
             opened = OpenArm(arm, source, *shared[address])
             self._stack.push_async_callback(opened.close)
             self._arms[arm.name] = opened
+        self.share(self._surroundings.crews)
         # Now, so that a mistake is found before the first task.
         await asyncio.gather(*(arm.agent() for arm in self._arms.values()))
+
+    def share(self, crews: int) -> None:
+        """Ask each server for no more than one of `crews` equal parts of what its limits allow; of each
+        limit at least one. A model in this crew's own care is its own."""
+        for limits, limiter, places in self._parted:
+            part = _part(limits, crews)
+            limiter.change(part)
+            places.resize(part.concurrent)
 
     @property
     def load(self) -> CrewLoad:
@@ -163,3 +183,14 @@ class LocalCrew:
     async def close(self) -> None:
         """End the models and the sandbox. Idempotent."""
         await self._stack.aclose()
+
+
+def _part(limits: RateLimits, crews: int) -> RateLimits:
+    requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
+    return limits.model_copy(
+        update={
+            "concurrent": max(limits.concurrent // crews, 1),
+            "requests_per_minute": requests and max(requests // crews, 1),
+            "tokens_per_minute": tokens and max(tokens // crews, 1),
+        }
+    )

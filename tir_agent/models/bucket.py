@@ -24,11 +24,20 @@ class Bucket:
     """
 
     def __init__(self, per_minute: int) -> None:
+        self._since = 0.0
+        self._set(per_minute)
+        self._level = self._capacity
+
+    def change(self, per_minute: int, now: float) -> None:
+        """So many units a minute from now on; what is in it stays, as far as there is room."""
+        self._fill(now)
+        self._set(per_minute)
+        self._level = min(self._level, self._capacity)
+
+    def _set(self, per_minute: int) -> None:
         self._capacity = max(1.0, per_minute * BURST)
         # Of whole units the first of a burst and one that comes a minute after it are in different minutes.
         self._rate = (per_minute - self._capacity + 1) / _MINUTE
-        self._level = self._capacity
-        self._since = 0.0
 
     def ready_at(self, units: float, now: float) -> float:
         """When `units` may be taken if nobody else takes any; `now` or earlier means at once."""

@@ -42,6 +42,10 @@ class CapabilityCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
     def get(self, url: str, model: str, server: str | None) -> Findings | None:
         """What was found out in the last seven days of a server that still says the same of itself."""
         try:

@@ -2,7 +2,8 @@
 
 Covered: requests and tokens a minute, requests at a time, a window that adapts to what the server takes,
 and pauses that the server asks for. Not covered: more than one process. Each has its own limiter there,
-and the server's refusals share its room out among them.
+with a part of the limits where someone parts them (`change`), and the server's refusals share its room out
+among them.
 """
 
 from __future__ import annotations
@@ -139,6 +140,13 @@ class RateLimiter:
             self._in_flight -= 1
             self._serve()
 
+    def change(self, limits: RateLimits) -> None:
+        """These many from now on: of what was limited a minute before, and at a time. What was found out
+        of the server, and what was taken of the minute, stays."""
+        self._window.allow(limits.concurrent)
+        self._buckets.change(limits, self._clock.time())
+        self._serve()
+
     def charge(self, tokens: int) -> None:
         """Take more tokens for a request that is under way, or give some back where negative."""
         self._buckets.take(0, tokens, self._clock.time())
@@ -241,6 +249,12 @@ class _Buckets:
     def __init__(self, limits: RateLimits) -> None:
         self._requests = Bucket(limits.requests_per_minute) if limits.requests_per_minute else None
         self._tokens = Bucket(limits.tokens_per_minute) if limits.tokens_per_minute else None
+
+    def change(self, limits: RateLimits, now: float) -> None:
+        if self._requests is not None and limits.requests_per_minute:
+            self._requests.change(limits.requests_per_minute, now)
+        if self._tokens is not None and limits.tokens_per_minute:
+            self._tokens.change(limits.tokens_per_minute, now)
 
     def ready_at(self, requests: int, tokens: int, now: float) -> float:
         when = now

@@ -30,6 +30,11 @@ class Window:
         self.cuts = 0
         """How often it was halved."""
 
+    def allow(self, most: int) -> None:
+        """`most` is the limit from now on. Those under way beyond it come to their end."""
+        self._most = most
+        self.size = min(self.size, most) if self._adaptive else most
+
     def succeeded(self, number: int, *, under_way: int) -> None:
         """Request `number` was answered; `under_way` counts it too."""
         if not self._adaptive or number <= self._last_before_cut or under_way < self.size:
