@@ -11,6 +11,8 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tir_agent.cli.app import app
+from tir_agent.costs import Price
 from tir_agent.errors import PromptError, SandboxLost, UsageError
 from tir_agent.grades import Comparison, Grade, Verdict
 from tir_agent.judging import Judge
@@ -321,6 +324,18 @@ async def test_only_what_the_grader_cannot_tell_goes_to_the_judge_or_what_is_nam
     }
 
 
+async def test_what_a_judge_costs_is_added_up(local_sandbox: Sandbox, tmp_path: Path) -> None:
+    folder = await doubtful(tmp_path / "run", count=2)
+    price = Price(
+        models=("m",), input=Decimal(10), output=Decimal(100), currency="USD", as_of=date.today(), source="x"
+    )
+    server = ModelServer(says(AGREES), probed=says("x"))
+    async with server, judge_at(server.url, price=price) as judge:
+        await regraded(folder, local_sandbox, Terms(), judge)
+    assert judge.usage.cost is not None
+    assert judge.usage.cost.amount == pytest.approx(2 * (7 * 10 + 3 * 100) / 1e6)
+
+
 async def test_a_judge_that_refuses_gives_no_verdict_and_is_asked_again_next_time(tmp_path: Path) -> None:
     folder = await doubtful(tmp_path / "run")
     async with ModelServer(fails(401)) as server:
@@ -427,7 +442,6 @@ async def test_one_name_has_one_set_of_terms(tmp_path: Path) -> None:
     ran = await graded(folder, "--name", "new", "--relative", "0.02")
     assert ran.status == 2
     assert "terms.relative is 0.02 here and null in the run" in ran.err
-    assert (await graded(folder, "--name", "new")).json["resumed"] == 3
 
 
 class Flimsy:
@@ -463,7 +477,7 @@ async def test_a_sandbox_that_is_lost_over_one_answer_costs_that_grade_alone(
 async def test_answers_are_extracted_again_where_that_is_asked_for(
     local_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    one = trajectory(answer="garbled", verdict=Verdict.WRONG)
+    one = trajectory(arm="base", answer="garbled", verdict=Verdict.WRONG)
     reply = one.turns[0].completion.model_copy(update={"text": r"so \boxed{7}"})
     folder = await written(
         tmp_path / "run",

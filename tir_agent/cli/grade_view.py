@@ -90,7 +90,7 @@ def _changes(report: Report) -> Grid:
 
 def _differences(report: Report) -> Grid:
     rest = report.different - len(report.differences)
-    headings = ("problem", "arm", "sample", "answer", "gold", "before", "its reason", "now", "its reason ")
+    headings = ("problem", "arm", "sample", "answer", "gold", "before", "because", "now", "because")
     return Grid(
         "Verdicts that are others now",
         headings,
