@@ -27,9 +27,9 @@ FLOORS = [
         "checks",
     },
     {"problems", "prompts", "protocols", "observation", "answers", "models", "kernel", "grading", "costs"},
-    {"agent"},
+    {"agent", "judging"},
     {"store", "evaluate", "tracing"},
-    {"collect"},
+    {"collect", "regrade"},
     {"console", "cli", "__main__"},
 ]
 # Plain data may be made of plain data; the screens are drawn by the command line; grading asks a kernel.

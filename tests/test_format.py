@@ -15,7 +15,12 @@ PAGE = (Path(__file__).parent.parent / "docs" / "format.md").read_text(encoding=
 
 def all_models() -> set[type[BaseModel]]:
     found: set[type[BaseModel]] = set()
-    waiting: list[object] = [trajectory.Trajectory, store.Manifest, store.GradeRow]
+    waiting: list[object] = [
+        trajectory.Trajectory,
+        store.Manifest,
+        store.GradeRow,
+        store.GradeTerms,
+    ]
     while waiting:
         kind = waiting.pop()
         waiting += getattr(kind, "__args__", ())

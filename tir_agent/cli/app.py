@@ -11,6 +11,7 @@ from tir_agent.cli import kernel, prompts, runs, sandbox
 from tir_agent.cli.collect import collect
 from tir_agent.cli.doctor import doctor
 from tir_agent.cli.eval import eval_runs
+from tir_agent.cli.grade import grade
 from tir_agent.cli.problems import problems
 from tir_agent.cli.show import show
 from tir_agent.cli.solve import solve
@@ -28,6 +29,7 @@ app.command("solve")(solve)
 app.command("collect")(collect)
 app.command("show")(show)
 app.command("problems")(problems)
+app.command("grade")(grade)
 app.command("eval")(eval_runs)
 app.command("doctor")(doctor)
 app.add_typer(runs.app, name="runs")

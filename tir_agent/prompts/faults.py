@@ -97,13 +97,13 @@ _PLAIN: Final = {
 }
 
 
-def schema_faults(error: ValidationError, places: Places) -> list[Fault]:
-    """All that pydantic found, in the order of the file."""
-    faults = [_fault(one, places) for one in error.errors(include_url=False)]
+def schema_faults(error: ValidationError, places: Places, schema: type[BaseModel] = Prompt) -> list[Fault]:
+    """All that pydantic found in a file that is to be a `schema`, in the order of the file."""
+    faults = [_fault(one, places, schema) for one in error.errors(include_url=False)]
     return sorted(faults, key=lambda fault: (fault.line, fault.column))
 
 
-def _fault(error: ErrorDetails, places: Places) -> Fault:
+def _fault(error: ErrorDetails, places: Places, schema: type[BaseModel]) -> Fault:
     location = error["loc"]
     line, column = places.of(location)
     hint = None
@@ -116,7 +116,7 @@ def _fault(error: ErrorDetails, places: Places) -> Fault:
         message = f"should have at least {error['ctx']['min_length']}"
     elif error["type"] == "extra_forbidden":
         message = "there is no such field"
-        hint = _meant(str(location[-1]), _fields_beside(location))
+        hint = _meant(str(location[-1]), _fields_beside(location, schema))
     elif error["type"] == "union_tag_invalid":
         known = error["ctx"]["expected_tags"].replace("'", "").split(", ")
         message = f"there is no kind {error['ctx']['tag']!r}; there are {', '.join(known)}"
@@ -125,7 +125,7 @@ def _fault(error: ErrorDetails, places: Places) -> Fault:
         message = "needs a kind"
     elif error["msg"].startswith("Input should be "):
         message = f"should be {message}"
-    return Fault(line, column, ".".join(map(str, _written(location))), message, hint)
+    return Fault(line, column, ".".join(map(str, _written(location, schema))), message, hint)
 
 
 def _meant(word: str, known: Iterable[str]) -> str | None:
@@ -133,19 +133,19 @@ def _meant(word: str, known: Iterable[str]) -> str | None:
     return f"Did you mean {close[0]!r}?" if close else None
 
 
-def _written(location: Location) -> list[int | str]:
+def _written(location: Location, schema: type[BaseModel]) -> list[int | str]:
     """The location without the tags of unions, which nobody writes."""
-    return [part for part, models in _walk(location) if part not in _tags(models)]
+    return [part for part, models in _walk(location, schema) if part not in _tags(models)]
 
 
-def _fields_beside(location: Location) -> set[str]:
-    models = list(_walk(location))[-1][1]
+def _fields_beside(location: Location, schema: type[BaseModel]) -> set[str]:
+    models = list(_walk(location, schema))[-1][1]
     return {field for model in models for field in model.model_fields}
 
 
-def _walk(location: Location) -> Iterator[tuple[int | str, list[type[BaseModel]]]]:
+def _walk(location: Location, schema: type[BaseModel]) -> Iterator[tuple[int | str, list[type[BaseModel]]]]:
     """Each part of a location with the models that it may be a field of."""
-    models: list[type[BaseModel]] = [Prompt]
+    models: list[type[BaseModel]] = [schema]
     for part in location:
         yield part, models
         if part in _tags(models):

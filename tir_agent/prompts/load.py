@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -13,7 +14,7 @@ from tir_agent.errors import PromptError
 from tir_agent.prompts.faults import Fault, Places, repeated_keys, schema_faults
 from tir_agent.prompts.prompt import Prompt
 
-__all__ = ["find_prompt", "load_prompt", "prompt_names", "read_prompt"]
+__all__ = ["PromptFile", "find_prompt", "load_prompt", "prompt_names", "read_prompt", "read_yaml"]
 
 _HINT = "See prompts/README.md for the format"
 
@@ -60,6 +61,25 @@ def read_prompt(path: Path) -> tuple[Prompt | None, list[Fault]]:
     Raises:
         PromptError: the file cannot be read at all.
     """
+    read = read_yaml(path)
+    return (None, [read]) if isinstance(read, Fault) else _checked(read, path.stem)
+
+
+@dataclass(frozen=True)
+class PromptFile:
+    """A file that is a YAML mapping, whatever is in it."""
+
+    content: dict[str, object]
+    text: str
+    sha256: str
+
+
+def read_yaml(path: Path) -> PromptFile | Fault:
+    """Read a file as a YAML mapping; what is wrong with it, where it is none.
+
+    Raises:
+        PromptError: the file cannot be read at all.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -69,32 +89,33 @@ def read_prompt(path: Path) -> tuple[Prompt | None, list[Fault]]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
-        return None, [Fault(line, column, "", f"not UTF-8 text (byte {error.start})")]
+        return Fault(line, column, "", f"not UTF-8 text (byte {error.start})")
     try:
-        places = Places(text)
+        Places(text)
         content = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        return None, [Fault(line, column, "", error.problem or "not YAML")]
+        return Fault(line, column, "", error.problem or "not YAML")
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
-        return None, [Fault(line, column, "", f"a character that YAML does not allow: {error.reason}")]
+        return Fault(line, column, "", f"a character that YAML does not allow: {error.reason}")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return None, [Fault(1, 1, "", f"not YAML that can be read: {error}")]
-    return _checked(content, places, path.stem, hashlib.sha256(data).hexdigest())
-
-
-def _checked(content: object, places: Places, name: str, sha256: str) -> tuple[Prompt | None, list[Fault]]:
+        return Fault(1, 1, "", f"not YAML that can be read: {error}")
     if not isinstance(content, dict):
-        return None, [Fault(1, 1, "", "a prompt file must be a YAML mapping", _HINT)]
+        return Fault(1, 1, "", "a prompt file must be a YAML mapping", _HINT)
+    return PromptFile(content, text, hashlib.sha256(data).hexdigest())
+
+
+def _checked(read: PromptFile, name: str) -> tuple[Prompt | None, list[Fault]]:
+    places = Places(read.text)
     faults = list(repeated_keys(places.root))
-    for field in sorted({"name", "sha256"} & content.keys()):
+    for field in sorted({"name", "sha256"} & read.content.keys()):
         faults.append(Fault(*places.of([field]), field, "is made from the file and may not be given"))
     prompt = None
     try:
-        prompt = Prompt.model_validate({**content, "name": name, "sha256": sha256})
+        prompt = Prompt.model_validate({**read.content, "name": name, "sha256": read.sha256})
     except ValidationError as error:
         faults += schema_faults(error, places)
     faults.sort(key=lambda fault: (fault.line, fault.column))

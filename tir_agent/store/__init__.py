@@ -1,7 +1,8 @@
 """Trajectories on disk: one file each (`single`), or the folder of a run, which loses nothing."""
 
 from tir_agent.store.counts import Counts, count, find_runs, folder_bytes
-from tir_agent.store.grade_log import GradeLog, GradeRow
+from tir_agent.store.grade_log import GradeLog, GradeRow, read_grades
+from tir_agent.store.grade_terms import GradeTerms
 from tir_agent.store.manifest import ArmPrompt, Draft, Host, Manifest, Part, ProblemSet, Writing
 from tir_agent.store.merge import merge as merge_runs
 from tir_agent.store.outcome import Key, Outcome
@@ -19,6 +20,7 @@ __all__ = [
     "Fault",
     "GradeLog",
     "GradeRow",
+    "GradeTerms",
     "Host",
     "Key",
     "Manifest",
@@ -36,6 +38,7 @@ __all__ = [
     "folder_bytes",
     "load",
     "merge_runs",
+    "read_grades",
     "save",
     "save_or_rescue",
     "verify_run",

@@ -16,6 +16,7 @@ from tir_agent.messages import Record
 from tir_agent.settings import Storage
 from tir_agent.store.encoding import encoded
 from tir_agent.store.files import cannot_write
+from tir_agent.store.grade_terms import GradeTerms, keep_terms
 from tir_agent.store.layout import Layout, shards_in
 from tir_agent.store.lock import RunLock
 from tir_agent.store.log import Log
@@ -25,6 +26,7 @@ from tir_agent.store.scan import Fault, Scan
 __all__ = ["GradeLog", "GradeRow", "grader_names", "read_grades"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_TERMS = "terms.json"
 
 
 class GradeRow(Record):
@@ -56,13 +58,17 @@ class GradeLog:
         self.done.update(row.trajectory for row in log.recover(GradeRow.model_validate_json))
 
     @classmethod
-    def open(cls, folder: Path, name: str, storage: Storage | None = None) -> Self:
+    def open(
+        cls, folder: Path, name: str, storage: Storage | None = None, terms: GradeTerms | None = None
+    ) -> Self:
         """Begin or go on with the grades of grader `name` for the run in `folder`.
 
-        The run may be written meanwhile: it has another lock.
+        The run may be written meanwhile: it has another lock. `terms` are kept beside the grades, and
+        compared where there are some.
 
         Raises:
-            RunError: another process writes them, the name is no name, or `folder` is no run.
+            RunError: another process writes them, the name is no name, `folder` is no run, or the grades
+                that are there were given on other terms.
             StorageError: the disk failed.
         """
         layout = Layout(folder.resolve())
@@ -75,10 +81,17 @@ class GradeLog:
             raise cannot_write(place, error) from None
         lock = RunLock.take(place / "lock")
         try:
-            return cls(Log(place, storage or Storage()), lock)
+            grades = cls(Log(place, storage or Storage()), lock)
         except BaseException:
             lock.close()
             raise
+        try:
+            if terms is not None:
+                keep_terms(place / _TERMS, terms, begun=bool(grades.done))
+        except BaseException:
+            grades.close()
+            raise
+        return grades
 
     @property
     def repairs(self) -> tuple[Fault, ...]:
