@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -157,17 +156,17 @@ def leftovers(root: Path) -> dict[str, int]:
     temporary = root / "t"
     sockets = Path("/proc/net/unix").read_text("utf-8", "replace").splitlines()
     return {
-        "processes": sum(_is_of(pid, root) for pid in map(int, filter(str.isdigit, os.listdir("/proc")))),
+        "processes": sum(_is_of(folder, root) for folder in Path("/proc").iterdir()),
         "folders": sum(1 for _ in temporary.iterdir()),
         "sockets": sum(str(temporary) in line for line in sockets),
     }
 
 
-def _is_of(pid: int, root: Path) -> bool:
+def _is_of(process: Path, root: Path) -> bool:
     """Whether it was started by a command in `root`: its environment says so."""
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-        named = Path(f"/proc/{pid}/cmdline").read_bytes()
+        environment = (process / "environ").read_bytes()
+        named = (process / "cmdline").read_bytes()
     except OSError:
         return False
     return f"TMPDIR={root / 't'}\0".encode() in environment or str(root / "t").encode() in named
