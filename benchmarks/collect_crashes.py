@@ -126,6 +126,11 @@ def remarks(outcomes: Sequence[Outcome]) -> list[str]:
     lines = []
     for outcome in outcomes:
         found = outcome.findings
+        if found.late:
+            lines.append(
+                f"{outcome.name}: {found.late} right answers were graded `timeout`: the machine was so busy "
+                "that a grader did not get to its end within ten seconds"
+            )
         if outcome.stages:
             where = ", ".join(f"{number} {stage}" for stage, number in outcome.stages.most_common())
             lines.append(f"{outcome.name}: {where}")
