@@ -3,12 +3,12 @@
     python benchmarks/collect_crashes.py [--problems 150] [--kills 50] [--seed 1] [--kernel docker]
         [--only killed container ...] [--write]
 
-The real command, in a process of its own, collects four samples of each problem from a data set with garbage
-in it, with real kernels, against a local server that knows the replies. It is killed with -9 at random moments
-of its whole life and given again, until it comes to its end. Then, in smaller collections, what it hangs
-on is killed instead: the sandbox's container, the fork server in it, a Docker daemon (one of the benchmark's
-own), the model's server, a grader; the disk fills up; a second writer comes. For the daemon and the disk it
-takes root.
+The real command, in a process of its own, collects four samples of each problem from a data set with
+garbage in it, with real kernels, against a local server that knows the replies. It is killed with -9 at
+random moments of its whole life and given again, until it comes to its end. Then, in smaller collections,
+what it hangs on is killed instead: the sandbox's container, the fork server in it, a Docker daemon (one of
+the benchmark's own), the model's server, a grader; the disk fills up; a second writer comes. For the daemon
+and the disk it takes root.
 
 After every kill the log is read, and every whole line in it is remembered; so is every sample of which
 the event log says that it is done. In the end there must be each sample exactly once, and every line that
@@ -28,10 +28,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
@@ -45,16 +45,18 @@ _HEAD: Final = (
     *("wrong", "failures kept apart", "begun", "left behind", "seconds", "until the next one"),
 )
 _TEXT: Final = """\
-- **expected, found**: samples; **missing**, **twice**, **torn** (lines of the shards that are no trajectory),
-  **changed** (trajectories that had been in the log when something was killed, and are not there byte for byte),
-  **wrong** (not graded as they must be) and **left behind** (processes, containers, folders, sockets) must be 0.
-- **failures kept apart**: runs that the machinery failed, in `failures/`; they were begun again. **begun**: all
-  runs that were begun, so what is above *expected* was under way when something was killed.
+- **expected, found**: samples; **missing**, **twice**, **torn** (lines of the shards that are no
+  trajectory), **changed** (trajectories that had been in the log when something was killed, and are not
+  there byte for byte), **wrong** (not graded as they must be) and **left behind** (processes, containers,
+  folders, sockets) must be 0.
+- **failures kept apart**: runs that the machinery failed, in `failures/`; they were begun again. **begun**:
+  all runs that were begun, so what is above *expected* was under way when something was killed.
 - **until the next one**: the longest time from an event to the next new trajectory, with the time that the
   thing was away.
 """
 
 Scenario = Callable[[Stage], Outcome]
+_OUTCOMES: Final = TypeAdapter(list[Outcome])
 
 
 def scenarios(arguments: argparse.Namespace) -> dict[str, tuple[str, int, Scenario]]:
@@ -83,8 +85,10 @@ def scenarios(arguments: argparse.Namespace) -> dict[str, tuple[str, int, Scenar
     return {name: all_of_them[name] for name in wanted if name not in impossible}
 
 
-def carry_out(arguments: argparse.Namespace, console: Console) -> list[Outcome]:
-    """All scenarios, one after the other."""
+def carry_out(
+    arguments: argparse.Namespace, console: Console, done: Callable[[list[Outcome]], None]
+) -> list[Outcome]:
+    """All scenarios, one after the other; `done` hears of all so far after each."""
     outcomes = []
     for name, (title, problems, scenario) in scenarios(arguments).items():
         console.print(f"{title} ...")
@@ -105,6 +109,7 @@ def carry_out(arguments: argparse.Namespace, console: Console) -> list[Outcome]:
             console.print(f"  {name}: everything is kept in {root}")
         else:
             shutil.rmtree(root, ignore_errors=True)
+        done(outcomes)
     return outcomes
 
 
@@ -121,6 +126,11 @@ def remarks(outcomes: Sequence[Outcome]) -> list[str]:
     lines = []
     for outcome in outcomes:
         found = outcome.findings
+        if found.late:
+            lines.append(
+                f"{outcome.name}: {found.late} right answers were graded `timeout`: the machine was so busy "
+                "that a grader did not get to its end within ten seconds"
+            )
         if outcome.stages:
             where = ", ".join(f"{number} {stage}" for stage, number in outcome.stages.most_common())
             lines.append(f"{outcome.name}: {where}")
@@ -143,6 +153,20 @@ def page(outcomes: Sequence[Outcome], command: str, machine: dict[str, str]) -> 
     lines += [f"| {' | '.join(row(outcome))} |" for outcome in outcomes]
     lines += ["", _TEXT, *(f"- {line}" for line in remarks(outcomes))]
     return "\n".join(lines) + "\n"
+
+
+def write(outcomes: Sequence[Outcome], command: str, machine: dict[str, str]) -> None:
+    """Write page and figures; rows of scenarios that were not run again are kept."""
+    results = PAGE.with_suffix(".json")
+    kept: dict[str, Outcome] = {}
+    if results.exists():
+        kept = {
+            one.name: one for one in _OUTCOMES.validate_python(json.loads(results.read_bytes())["outcomes"])
+        }
+    merged = list((kept | {one.name: one for one in outcomes}).values())
+    PAGE.write_text(page(merged, command, machine), encoding="utf-8")
+    figures = {"machine": machine, "outcomes": _OUTCOMES.dump_python(merged, mode="json")}
+    results.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 def parse() -> argparse.Namespace:
@@ -179,7 +203,16 @@ def main() -> int:
     machine = describe_machine()
     if arguments.circumstances:
         machine["circumstances"] = arguments.circumstances
-    outcomes = carry_out(arguments, Console(stderr=True))
+    command = (
+        f"python benchmarks/collect_crashes.py --problems {arguments.problems} --kills {arguments.kills} "
+        f"--seed {arguments.seed} --kernel {arguments.kernel} --write"
+    )
+
+    def save(outcomes: list[Outcome]) -> None:
+        if arguments.write:
+            write(outcomes, command, machine)
+
+    outcomes = carry_out(arguments, Console(stderr=True), save)
     console = Console() if sys.stdout.isatty() else Console(width=220)
     table = Table(*_HEAD)
     for outcome in outcomes:
@@ -187,14 +220,6 @@ def main() -> int:
     console.print(table)
     for line in remarks(outcomes):
         console.print(line, markup=False)
-    if arguments.write:
-        command = (
-            f"python benchmarks/collect_crashes.py --problems {arguments.problems} --kills {arguments.kills} "
-            f"--seed {arguments.seed} --kernel {arguments.kernel} --write"
-        )
-        PAGE.write_text(page(outcomes, command, machine), encoding="utf-8")
-        results = {"machine": machine, "outcomes": [asdict(outcome) for outcome in outcomes]}
-        PAGE.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 3 if any(outcome.complaints() for outcome in outcomes) else 0
 
 

@@ -1,4 +1,4 @@
-"""What runs around a collection and can be killed: its container, its fork server, its graders, its engine."""
+"""What runs around a collection and can be killed: container, fork server, graders, engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ from tir_agent.kernel.owner import Owner
 
 from collect_command import until
 
-__all__ = ["Engine", "containers_of", "family", "graders", "kill_container", "kill_fork_server"]
+__all__ = [
+    "Engine",
+    "containers_of",
+    "cpu_of",
+    "family",
+    "graders",
+    "jail_cpu",
+    "kill_container",
+    "kill_fork_server",
+]
 
 _LABEL: Final = "tir-agent.owner"
 _ENGINE_SECONDS: Final = 90.0
@@ -91,9 +100,10 @@ def family(pids: list[int]) -> list[int]:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            yield int(name), int(_stat(int(name))[1])
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                yield int(folder.name), int(_stat(int(folder.name))[1])
 
 
 def _stat(pid: int) -> list[str]:
@@ -101,11 +111,22 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
 
 
-def _cpu(pid: int) -> float:
+def _cpu(pid: int, *, with_children: bool = False) -> float:
+    """Seconds of processor time in user and system mode; of those children too that have ended."""
     with contextlib.suppress(OSError):
-        fields = _stat(pid)
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        fields = _stat(pid)[11 : 15 if with_children else 13]
+        return sum(map(int, fields)) / os.sysconf("SC_CLK_TCK")
     return 0.0
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of processor time that a process has had, in all its threads."""
+    return _cpu(pid)
+
+
+def jail_cpu(pid: int) -> float:
+    """Seconds of processor time of the fork server of the process `pid`, its kernels and its graders."""
+    return sum(_cpu(server, with_children=True) for server in _fork_servers(pid, None)[:1])
 
 
 def _command_line(pid: int) -> bytes:

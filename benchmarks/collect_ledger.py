@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ _MACHINERY = frozenset({StopReason.ERROR, StopReason.INTERRUPTED})
 
 @dataclass
 class Findings:
-    """What is in the log at the end. Everything from `missing` on should be nothing."""
+    """What is in the log at the end. From `missing` to `wrong` all should be nothing."""
 
     expected: int = 0
     found: int = 0
@@ -51,6 +50,9 @@ class Findings:
     """Failures of the machinery among the trajectories."""
     wrong: int = 0
     """Trajectories that were not graded as they must be."""
+    late: int = 0
+    """Right ones whose grader did not end within its ten seconds, for lack of a processor: `timeout`. On a
+    machine that is not overloaded there are none."""
 
     def complaints(self) -> list[str]:
         """A phrase for everything that should not be."""
@@ -93,7 +95,9 @@ class Ledger:
             sample = trajectory.sample
             keys[trajectory.problem.id, sample.index if sample else -1] += 1
             found.machinery += trajectory.stop in _MACHINERY
-            found.wrong += not _is_right(trajectory, odd)
+            late = trajectory.problem.id not in odd and _is_late(trajectory)
+            found.late += late
+            found.wrong += not late and not _is_right(trajectory, odd)
         found.found = len(keys)
         found.missing = len(expected - keys.keys())
         found.strange = len(keys.keys() - expected)
@@ -143,8 +147,16 @@ def _is_right(trajectory: Trajectory, odd: frozenset[str]) -> bool:
     verdict = trajectory.grade.verdict if trajectory.grade else None
     if trajectory.problem.id in odd:
         return verdict in {Verdict.TIMEOUT, Verdict.UNGRADABLE}
-    answer = task(int(trajectory.problem.id.removeprefix("task-"))).answer
-    return verdict is Verdict.CORRECT and trajectory.answer == answer
+    return verdict is Verdict.CORRECT and trajectory.answer == _answer(trajectory)
+
+
+def _is_late(trajectory: Trajectory) -> bool:
+    timed_out = trajectory.grade is not None and trajectory.grade.verdict is Verdict.TIMEOUT
+    return timed_out and trajectory.answer == _answer(trajectory)
+
+
+def _answer(trajectory: Trajectory) -> str:
+    return task(int(trajectory.problem.id.removeprefix("task-"))).answer
 
 
 def lines_in(run: Path) -> int:
@@ -157,17 +169,17 @@ def leftovers(root: Path) -> dict[str, int]:
     temporary = root / "t"
     sockets = Path("/proc/net/unix").read_text("utf-8", "replace").splitlines()
     return {
-        "processes": sum(_is_of(pid, root) for pid in map(int, filter(str.isdigit, os.listdir("/proc")))),
+        "processes": sum(_is_of(folder, root) for folder in Path("/proc").iterdir()),
         "folders": sum(1 for _ in temporary.iterdir()),
         "sockets": sum(str(temporary) in line for line in sockets),
     }
 
 
-def _is_of(pid: int, root: Path) -> bool:
+def _is_of(process: Path, root: Path) -> bool:
     """Whether it was started by a command in `root`: its environment says so."""
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-        named = Path(f"/proc/{pid}/cmdline").read_bytes()
+        environment = (process / "environ").read_bytes()
+        named = (process / "cmdline").read_bytes()
     except OSError:
         return False
     return f"TMPDIR={root / 't'}\0".encode() in environment or str(root / "t").encode() in named

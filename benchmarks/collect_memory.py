@@ -13,6 +13,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from collect_command import Collecting, Hung, ModelServer, Place, write_problems
+from collect_jails import cpu_of
 from endurance_census import resident
 from orchestration_task import Form
 
@@ -89,7 +90,7 @@ def grow(root: Path, trajectories: int, *, latency: float, at_once: int, seconds
         while not collecting.is_over and time.monotonic() - collecting.began < seconds:
             time.sleep(_EVERY)
             used, cpu = resident(collecting.pid), cpu_of(collecting.pid)
-            if used is None or cpu is None:
+            if used is None:
                 break
             growth.cpu = cpu
             loads.append(os.getloadavg()[0])
@@ -102,17 +103,6 @@ def grow(root: Path, trajectories: int, *, latency: float, at_once: int, seconds
         raise Hung(f"Nothing was collected; {place.said} says why")
     growth.load = sum(loads) / len(loads)
     return growth
-
-
-def cpu_of(pid: int) -> float | None:
-    """Seconds of processor time that a process has had, in all its threads; None where it is no more."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    # proc(5): utime and stime are fields 14 and 15; the name before them may hold anything.
-    fields = stat.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def plot(growth: Growth, path: Path) -> None:
