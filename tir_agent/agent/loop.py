@@ -143,7 +143,11 @@ class Agent:
         if self._sandbox is None or problem.gold is None:
             return
         try:
-            run.grade = await grade_answer(self._sandbox, run.answer, problem.gold, rule=problem.rule)
+            async with AsyncExitStack() as place:
+                # A grader that gets no processor would run into its deadline over a right answer.
+                with run.queue():
+                    await place.enter_async_context(self._gate.cell())
+                run.grade = await grade_answer(self._sandbox, run.answer, problem.gold, rule=problem.rule)
         except SandboxLost as error:
             run.notes.append(f"The answer was not graded: {error.message}")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -43,6 +45,7 @@ from tir_agent.trajectory import Problem
 
 __all__ = ["CrewOpener", "Job", "collect", "dry_run"]
 
+_FILES: Final = 65_536
 CrewOpener = Callable[[Recipe, Operation, Surroundings], Awaitable[Crew]]
 
 
@@ -68,6 +71,7 @@ async def collect(job: Job) -> tuple[Ending, Progress]:
     Raises:
         TirError: it could not be begun, or came to a bad end; the log holds what was done.
     """
+    _allow_many_files()
     async with AsyncExitStack() as stack:
         stopper = _Stopper()
         stack.enter_context(graceful_stop(stopper.first, stopper.second))
@@ -102,6 +106,14 @@ async def collect(job: Job) -> tuple[Ending, Progress]:
             listener.ended(ending, collector.progress, message)
             _say_summary(job, collector.progress)
         return ending, collector.progress
+
+
+def _allow_many_files() -> None:
+    """As many open files as this user may have: each live kernel takes several."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def dry_run(job: Job) -> None:
