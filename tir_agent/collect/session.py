@@ -13,7 +13,7 @@ from tir_agent.collect.plans import needs_golds
 from tir_agent.collect.schedule import Schedule
 from tir_agent.collect.tally import Tally
 from tir_agent.collect.votes import Votes
-from tir_agent.errors import DataError
+from tir_agent.errors import DataError, RunError
 from tir_agent.problems import ProblemSet, Refusal, check_golds, load_problems
 from tir_agent.settings import Operation, Recipe, Vote
 from tir_agent.store import ArmPrompt, Draft, RunReader, RunWriter
@@ -46,9 +46,11 @@ def check_unwritten(folder: Path) -> None:
     One that begins later is found by `open_session`.
 
     Raises:
-        RunError: one does.
+        RunError: one does, or `folder` is a file.
         StorageError: it cannot be found out.
     """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file, not the folder of a run", hint="Name another with --out")
     lock = RunLock.share(Layout(folder).lock)
     if lock is not None:
         lock.close()
