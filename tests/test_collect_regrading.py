@@ -11,11 +11,9 @@ from tir_agent.collect.tasks import Task
 from tir_agent.errors import SandboxLost
 from tir_agent.grading import grade_answer
 from tir_agent.kernel.base import Sandbox
-from tir_agent.trajectory import Failure, Grade, GradingRule, StopReason, Trajectory, Verdict
+from tir_agent.trajectory import Grade, GradingRule, StopReason, Trajectory, Verdict
 
 from run_samples import problems, sample
-
-LOST = Failure(kind="SandboxLost", message="The sandbox is gone")
 
 
 class Crew:
@@ -47,16 +45,16 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ungraded(answer: str | None = "1") -> Trajectory:
     done = sample(problems(1)[0], verdict=None)
-    return done.model_copy(update={"answer": answer, "failure": LOST})
+    return done.model_copy(update={"answer": answer, "notes": ("The answer was not graded: it is gone",)})
 
 
 async def test_the_grade_is_had_when_the_sandbox_is_back(local_sandbox: Sandbox) -> None:
     trajectory = ungraded()
     found = await graded(Crew(local_sandbox, away=3), trajectory, patience=60, stopping=lambda: False)
     assert found.grade is not None
-    assert (found.grade.verdict, found.failure) == (Verdict.CORRECT, None)
+    assert found.grade.verdict is Verdict.CORRECT
     assert "graded once more" in found.notes[-1]
-    assert found.model_copy(update={"grade": None, "failure": LOST, "notes": trajectory.notes}) == trajectory
+    assert found.model_copy(update={"grade": None, "notes": trajectory.notes}) == trajectory
 
 
 async def test_it_stays_as_it_was_when_the_sandbox_stays_away(local_sandbox: Sandbox) -> None:
@@ -69,6 +67,5 @@ async def test_it_stays_as_it_was_when_the_sandbox_stays_away(local_sandbox: San
 def test_only_an_answer_that_the_machinery_left_ungraded_lacks_a_grade() -> None:
     assert lacks_grade(ungraded())
     assert not lacks_grade(ungraded(answer=None))
-    assert not lacks_grade(ungraded().model_copy(update={"failure": None}))
     assert not lacks_grade(ungraded().model_copy(update={"stop": StopReason.ERROR}))
-    assert not lacks_grade(sample(problems(1)[0]).model_copy(update={"failure": LOST}))
+    assert not lacks_grade(sample(problems(1)[0]))
