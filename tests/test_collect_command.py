@@ -50,10 +50,12 @@ def folder(tmp_path: Path, local_sandbox: object) -> Path:
     return tmp_path
 
 
-async def start(*arguments: object, folder: Path, **more: str) -> asyncio.subprocess.Process:
+async def start(
+    *arguments: object, folder: Path, command: str = "collect", **more: str
+) -> asyncio.subprocess.Process:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "TIR_"))}
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tir_agent", "collect", *map(str, arguments)),
+        *(sys.executable, "-m", "tir_agent", command, *map(str, arguments)),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -118,6 +120,13 @@ async def test_a_run_is_complete_and_the_same_command_makes_nothing_again(
     log = (run / "shards" / "00000.jsonl").read_bytes()
     again = await collect(*usual(server, "-k", 2), folder=folder)
     assert again.status == 0
+    shown = await collect(run, "--sample", 1, "--verdict", "correct", folder=folder, command="show")
+    assert shown.status == 0
+    assert "Task 0." in shown.out
+    assert "sample 1 of fences" in shown.err
+    assert f"{COUNT - 1} more of this kind" in shown.err
+    shown = await collect(run, "--verdict", "wrong", folder=folder, command="show")
+    assert (shown.status, "There is no such trajectory" in shown.err) == (2, True)
     assert (run / "shards" / "00000.jsonl").read_bytes() == log
 
 
@@ -211,6 +220,8 @@ async def test_arms_are_mixed_as_the_file_says(folder: Path, server: Server) -> 
         (["tasks.jsonl", "-m", "m", "--set", "budget.max_turn=3"], "did you mean max_turns?"),
         (["tasks.jsonl", "-m", "m", "--set", "budget.max_turns=0"], "budget.max_turns"),
         (["tasks.jsonl", "-m", "m", "--set", "budget"], "is not an assignment"),
+        (["tasks.jsonl", "-m", "m", "--set", "samples.pilot=3"], "samples.pilot is not known here"),
+        (["tasks.jsonl", "-m", "m", "--plan", "until_correct", "-k", "2"], "cannot hold 4 right ones"),
         (["tasks.jsonl", "-m", "m", "--set", "arms.3.model=x"], "no element '3'"),
         (["tasks.jsonl", "-m", "m", "--filter", "level>=99"], "None of the 6 problems"),
         (["-c", "bad.toml"], "bad.toml is not TOML"),

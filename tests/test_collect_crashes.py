@@ -44,8 +44,12 @@ def test_a_model_server_that_goes_and_comes_back_costs_no_trajectory(stage: Stag
     assert outcome.events == 1
 
 
-def test_a_second_writer_is_refused_by_the_name_of_the_first(stage: Stages) -> None:
-    check(stage("writers").two_writers())
+def test_a_second_writer_is_refused_by_the_name_of_the_first(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    # Slow, so that the first has not come to its end before the second has even begun.
+    with ModelServer(1.5) as server:
+        check(Stage("writers", tmp_path_factory.mktemp("c"), SCALE, server).two_writers())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")

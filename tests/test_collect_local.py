@@ -341,13 +341,28 @@ async def test_little_memory_holds_up_what_is_new(local_sandbox: Sandbox, tmp_pa
 async def test_a_changed_recipe_is_refused_by_name(local_sandbox: Sandbox, tmp_path: Path) -> None:
     async with session(tmp_path, local_sandbox, Pupil()):
         pass
-    with pytest.raises(RunError, match=r"samples\.samples"):
-        async with session(tmp_path, local_sandbox, Pupil(), what=recipe(Fixed(samples=4))):
+    with pytest.raises(RunError, match=r"samples\.samples is 2 here and 3 in the run"):
+        async with session(tmp_path, local_sandbox, Pupil(), what=recipe(Fixed(samples=2))):
             pass
     other = operation(at_once=2)
     async with session(tmp_path, local_sandbox, Pupil(), how=other) as opened:
         await opened.collector.run()
     assert keys(found(tmp_path)) == EXPECTED
+
+
+async def test_a_run_can_be_given_more_samples(local_sandbox: Sandbox, tmp_path: Path) -> None:
+    async with session(tmp_path, local_sandbox, Pupil(), problems=times(3)) as opened:
+        await opened.collector.run()
+    before = found(tmp_path)
+    more = recipe(Fixed(samples=5))
+    async with session(tmp_path, local_sandbox, Pupil(), what=more, problems=times(3)) as opened:
+        await opened.collector.run()
+    after = found(tmp_path)
+    assert after[: len(before)] == before
+    assert keys(after) == sorted((f"p{number}", index) for number in range(3) for index in range(5))
+    manifest = RunReader.open(tmp_path).manifest
+    assert manifest is not None
+    assert manifest.expected == 15
 
 
 async def test_a_gold_that_no_answer_can_match_is_left_out(local_sandbox: Sandbox, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tir_agent.errors import RunError, StorageError
-from tir_agent.settings import Arm, Fsync, Sampling, Storage
+from tir_agent.settings import Arm, Fsync, Pairs, Sampling, Storage
 from tir_agent.store import Draft, Key, RunReader, RunWriter
 from tir_agent.trajectory import StopReason
 
@@ -183,7 +183,7 @@ def changed(**fields: Any) -> Draft:
             r"recipe\.arms\[0\]\.sampling\.temperature is 0\.7 here and 1\.0 in the run",
         ),
         (changed(seed=3), "recipe.seed is 3 here and 0 in the run"),
-        (draft(samples=2), "recipe.samples.samples is 2 here and 1 in the run"),
+        (changed(samples=Pairs()), 'recipe.samples.kind is "pairs" here and "fixed" in the run'),
         (draft(MODEL, Arm(name="b", model="m")), "recipe.arms is"),
         (changed(tokens=True), "recipe.tokens is true here and false in the run"),
         (

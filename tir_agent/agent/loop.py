@@ -120,7 +120,8 @@ class Agent:
         return trajectory
 
     async def _run(self, run: Run, observer: Observer) -> None:
-        with run.model_time():
+        # The first run waits until the server has shown what it can do, and the others with it.
+        with run.queue():
             capabilities = await self._model.capabilities()
         suit(run, self._prompt, self._protocol, capabilities, self._settings)
         async with AsyncExitStack() as stack:

@@ -87,7 +87,7 @@ async def collect(job: Job) -> tuple[Ending, Progress]:
         session.collector.listen(listener)
         stopper.tell(listener)
         for fault in session.writer.repairs:
-            say(f"repaired: {fault}", "yellow")
+            say(f"in the log: {fault}", "yellow")
         collector = session.collector
         listener.started(collector.progress)
         view = CollectView(lambda: collector.progress, job.console)
@@ -189,7 +189,7 @@ def _ending(progress: Progress) -> Ending:
 
 def _say_summary(job: Job, progress: Progress) -> None:
     folder = str(job.folder)
-    commands = [f"tir eval {folder}"]
+    commands = [f"tir eval {folder}", f"tir show {folder}"] if progress.done else []
     if progress.done < progress.expected or progress.given_up:
         commands.insert(0, f"tir collect --resume {folder}")
     job.console.print(collect_summary(progress, folder, commands), soft_wrap=True)

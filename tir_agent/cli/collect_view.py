@@ -116,8 +116,8 @@ def _size(
     written = count * _TURNS * _REPLY_TOKENS
     _line(
         console,
-        f"supposing {_TURNS} replies of {_REPLY_TOKENS} tokens each: {written / 1e6:,.1f} million tokens "
-        f"written, {read / 1e6:,.1f} million read, {total_bytes / 2**20:,.0f} MiB on disk",
+        f"supposing {_TURNS} replies of {_REPLY_TOKENS} tokens each: {_many(written)} tokens "
+        f"written, {_many(read)} read, {total_bytes / 2**20:,.1f} MiB on disk",
     )
     if cost is None:
         _line(console, "cost: not known (give prices with --prices FILE)")
@@ -126,8 +126,12 @@ def _size(
     most_tokens = count * recipe.budget.max_model_tokens
     _line(
         console,
-        f"and at the very most {most_tokens / 1e6:,.1f} million tokens written (budget.max_model_tokens)",
+        f"and at the very most {_many(most_tokens)} tokens written (budget.max_model_tokens)",
     )
+
+
+def _many(count: float) -> str:
+    return f"{count / 1e6:,.1f} million" if count >= 1e6 else f"{count:,.0f}"
 
 
 def _address(arm: str, operation: Operation) -> str:

@@ -78,11 +78,11 @@ async def _read(path: Path, name: str, reward: Reward | None, grades: str | None
             await _scored(intake, batch, reward)
     for failed in reader.failures():
         intake.add_failure(failed)
+    if not intake.results:
+        raise RunError(f"There are no trajectories in {path}")
     if faults:
         first = next(iter(faults))
         say(f"{faults.total()} lines of {path} were skipped; the first: {first}", "yellow")
-    if not intake.results:
-        raise RunError(f"There are no trajectories in {path}")
     return Run(name, intake.results, intake.duplicates)
 
 

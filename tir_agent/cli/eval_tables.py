@@ -55,7 +55,9 @@ def notes(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison]) 
 
 def _cautions(one: Evaluation) -> list[str]:
     said = []
-    if not one.scored:
+    if not one.scored and one.apart:
+        said.append(f"All {one.apart} trajectories failed around the model: tir runs show says how")
+    elif not one.scored:
         said.append("No trajectory has a grade, so there are no rates: did the problems have gold answers?")
     if one.apart:
         said.append(f"{one.apart} trajectories that failed or were interrupted are in no rate")

@@ -15,7 +15,7 @@ from rich.text import Text
 from tir_agent.cli.run_view import counts_of, describe, size
 from tir_agent.cli.terminal import EXIT_MACHINERY, fail, say
 from tir_agent.console import printable
-from tir_agent.errors import RunError, TirError
+from tir_agent.errors import RunError, TirError, UsageError
 from tir_agent.store import Fault, RunReader, count, export_table, find_runs, merge_runs, verify_run
 from tir_agent.store import folder_bytes as bytes_of
 
@@ -23,6 +23,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="List, show, check, merge and export runs.", no_args_is_help=True)
 
+_TABLES = frozenset({".parquet", ".pq"})
 _WIDE = 10_000
 """Columns where no terminal sets a limit: a line of a table stays a line."""
 
@@ -31,9 +32,14 @@ Run = Annotated[Path, typer.Argument(help="The run's folder.", metavar="RUN")]
 
 @app.command("list")
 def list_runs(
-    folder: Annotated[Path, typer.Argument(help="Where the runs' folders are.", metavar="DIR")] = Path(),
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Where they are (default: here, or in runs).", metavar="DIR"),
+    ] = None,
 ) -> None:
     """The runs in a folder, with how far they are."""
+    if folder is None:
+        folder = Path() if find_runs(Path()) or not Path("runs").is_dir() else Path("runs")
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else _WIDE)
     table = Table(box=None, pad_edge=False, show_header=terminal)
@@ -101,7 +107,7 @@ def verify(run: Run) -> None:
 @app.command()
 def merge(
     runs: Annotated[list[Path], typer.Argument(help="The runs' folders.", metavar="RUN...")],
-    out: Annotated[Path, typer.Option("--out", help="The folder of the new run.", metavar="DIR")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the new run.", metavar="DIR")],
     rename_arms: Annotated[
         bool, typer.Option("--rename-arms", help="Put the run's name before the names of its arms.")
     ] = False,
@@ -114,7 +120,7 @@ def merge(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="A run's folder, or files of trajectories.", metavar="RUN")],
-    out: Annotated[Path, typer.Option("--out", help="The Parquet file.", metavar="FILE")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The Parquet file.", metavar="FILE")],
     flat: Annotated[bool, typer.Option("--flat", help="Without the column of the whole records.")] = False,
     grades: Annotated[
         str | None,
@@ -122,6 +128,8 @@ def export(
     ] = None,
 ) -> None:
     """Write a run as a table: one row for each trajectory, in Parquet."""
+    if out.suffix not in _TABLES:
+        raise UsageError(f"{out} does not end in .parquet, and nothing else is written")
     reader = RunReader.open(run)
     if grades is not None:
         reader = reader.merge_grades(grades)

@@ -111,11 +111,19 @@ def validated(table: Mapping[str, object], where: str) -> tuple[Recipe, Operatio
 def _sentence(error: Mapping[str, object]) -> str:
     location = error["loc"]
     assert isinstance(location, tuple)
-    path = ".".join(str(part) for part in location)
+    # The kind of a plan is a part of pydantic's path, and of no one else's.
+    parts = [str(part) for part in location]
+    path = ".".join(part for number, part in enumerate(parts) if not (number == 1 and parts[0] == "samples"))
+    if parts[0] == "samples" and len(parts) == 2 and error["type"] != "extra_forbidden":
+        path = "samples"
     if error["type"] != "extra_forbidden":
-        message = str(error["msg"])
-        return f"{path}: {message[:1].lower()}{message[1:]}"
-    near = difflib.get_close_matches(str(location[-1]), _all_fields(_Config), n=1)
+        message = str(error["msg"]).removeprefix("Value error, ")
+        message = f"{message[:1].lower()}{message[1:]}"
+        return f"{path}: {message}" if path else message
+    name = parts[-1]
+    near = [one for one in difflib.get_close_matches(name, _all_fields(_Config), n=2) if one != name]
+    if name in _all_fields(_Config):
+        return f"{path} is not known here, though another table or plan has such a field"
     return f"{path} is not known" + (f" (did you mean {near[0]}?)" if near else "")
 
 

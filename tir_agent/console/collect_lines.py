@@ -35,10 +35,10 @@ class CollectLines:
         elif self._is_time(self._last, progress):
             lines.append(_line(progress))
             self._last = progress
-        if progress.paused != self._paused:
+        if (progress.paused is None) is not (self._paused is None):
             reason = progress.paused
             lines.append("going on" if reason is None else f"paused: {one_line(reason)}")
-            self._paused = reason
+        self._paused = progress.paused
         if progress.stopping and not self._stopping:
             lines.append(
                 f"stopping: {count_text(progress.running)} still under way, a second signal stops at once"

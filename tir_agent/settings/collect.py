@@ -44,6 +44,12 @@ class UntilCorrect(Settings):
     correct: int = Field(default=4, ge=1)
     at_most: int = Field(default=32, ge=1)
 
+    @model_validator(mode="after")
+    def _room(self) -> Self:
+        if self.at_most < self.correct:
+            raise ValueError(f"at most {self.at_most} samples cannot hold {self.correct} right ones")
+        return self
+
 
 class Proportional(Settings):
     """More right samples the harder the problem is: DART's "prop2diff" (arXiv:2407.13690).
@@ -72,6 +78,14 @@ class Pairs(Settings):
     right: int = Field(default=1, ge=0)
     wrong: int = Field(default=1, ge=0)
     at_most: int = Field(default=16, ge=1)
+
+    @model_validator(mode="after")
+    def _room(self) -> Self:
+        if self.at_most < self.right + self.wrong:
+            raise ValueError(
+                f"at most {self.at_most} samples cannot hold {self.right} right and {self.wrong} wrong"
+            )
+        return self
 
 
 class Vote(Settings):

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 
 from tir_agent import __version__
 from tir_agent.errors import RunError, StorageError
+from tir_agent.settings import Fixed, Recipe
 from tir_agent.store.differences import differences
 from tir_agent.store.encoding import encoded
 from tir_agent.store.files import cannot_write, write_whole
-from tir_agent.store.layout import Layout
+from tir_agent.store.layout import Layout, shards_in
 from tir_agent.store.manifest import Draft, Manifest, Part, ProblemSet, Writing
 from tir_agent.store.versions import manifest_of
 from tir_agent.trajectory import Problem
@@ -113,22 +114,40 @@ def resume(layout: Layout, draft: Draft, lines: bytes) -> Manifest:
     manifest = read_manifest(layout)
     if manifest.parts:
         raise RunError(f"{layout.root} was merged of other runs, and nothing is added to such a run")
-    differing = differences(draft.recipe, manifest.recipe, "recipe")
+    recipe = _grown(manifest.recipe, draft.recipe)
+    differing = differences(draft.recipe, recipe, "recipe")
     differing += differences(draft.prompts, manifest.prompts, "prompts")
     differing += differences(problem_set(lines), manifest.problems, "problems")
     if differing:
         raise RunError(
             f"The run in {layout.root} was begun with another configuration: {'; '.join(differing)}",
-            hint="Give another folder, or the configuration with which it was begun",
+            hint="Give another folder, or the configuration with which it was begun"
+            if shards_in(layout.shards)
+            else "It holds no trajectory: delete it, or give another folder",
         )
     _make_folders(layout)
     if not layout.problems.exists():
         write_whole(layout.problems, lines)
     manifest = manifest.model_copy(
-        update={"writings": (*manifest.writings, Writing.now(draft.operation))},
+        update={"recipe": recipe, "writings": (*manifest.writings, Writing.now(draft.operation))},
     )
     _write(layout, manifest)
     return manifest
+
+
+def _grown(recipe: Recipe, wanted: Recipe) -> Recipe:
+    """The recipe with as many samples of each problem as are wanted, where these are more than it has.
+
+    Those that are there stay the first ones: which sample is whose does not hang on how many there are.
+    """
+    plan, larger = recipe.samples, wanted.samples
+    if isinstance(plan, Fixed) and isinstance(larger, Fixed):
+        most = {"samples": max(plan.samples, larger.samples)}
+    elif not isinstance(plan, Fixed) and not isinstance(larger, Fixed) and plan.kind == larger.kind:
+        most = {"at_most": max(plan.at_most, larger.at_most)}
+    else:
+        return recipe
+    return recipe.model_copy(update={"samples": plan.model_copy(update=most)})
 
 
 def _make_folders(layout: Layout) -> None:
