@@ -122,7 +122,7 @@ async def test_a_run_is_complete_and_the_same_command_makes_nothing_again(
     assert again.status == 0
     shown = await collect(run, "--sample", 1, "--verdict", "correct", folder=folder, command="show")
     assert shown.status == 0
-    assert "Task 0." in shown.out
+    assert "Solve the equation" in shown.out
     assert "sample 1 of fences" in shown.err
     assert f"{COUNT - 1} more of this kind" in shown.err
     shown = await collect(run, "--verdict", "wrong", folder=folder, command="show")

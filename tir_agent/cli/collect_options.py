@@ -52,6 +52,8 @@ def resolve(asked: Asked) -> tuple[Recipe, Operation]:
     _merge(table, "operation", asked.operation)
     for written in asked.assignments:
         assign(table, *parse_assignment(written))
+    if isinstance(samples := table.get("samples"), dict):
+        samples.setdefault("kind", "fixed")
     return validated(table, where)
 
 
