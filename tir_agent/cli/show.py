@@ -18,6 +18,9 @@ from tir_agent.trajectory import Trajectory, Verdict
 
 __all__ = ["show"]
 
+_MANY = (".jsonl", ".jsonl.zst")
+"""Ends of the names of files that hold a trajectory a line."""
+
 
 def show(
     file: Annotated[
@@ -42,7 +45,7 @@ def show(
 ) -> None:
     """Print a recorded run as it looked when it happened; of a collection the first one that is meant."""
     console = Console(soft_wrap=True)
-    if file is None or (file.is_file() and file.suffix == ".json"):
+    if file is None or (file.is_file() and not file.name.endswith(_MANY)):
         show_trajectory(console, load(file or newest_trajectory()))
         return
 
