@@ -26,10 +26,21 @@ FLOORS = [
         "assets",
         "checks",
     },
-    {"problems", "prompts", "protocols", "observation", "answers", "models", "kernel", "grading", "costs"},
+    {
+        "problems",
+        "prompts",
+        "protocols",
+        "observation",
+        "answers",
+        "models",
+        "kernel",
+        "grading",
+        "costs",
+        "preferences",
+    },
     {"agent", "judging"},
     {"store", "evaluate", "tracing"},
-    {"collect", "regrade"},
+    {"collect", "regrade", "export", "imports", "training"},
     {"console", "cli", "__main__"},
 ]
 # Plain data may be made of plain data; the screens are drawn by the command line; grading asks a kernel.

@@ -15,6 +15,18 @@ from tir_agent.settings.collect import (
     UntilCorrect,
     Vote,
 )
+from tir_agent.settings.export import (
+    Balance,
+    BudgetRule,
+    Contamination,
+    Dialect,
+    ExportKind,
+    ExportRecipe,
+    FilterSettings,
+    Pairing,
+    PairRule,
+    SolutionBudget,
+)
 from tir_agent.settings.problems import FieldMap, GoldForm, ProblemSource
 from tir_agent.settings.protocols import (
     Fences,
@@ -44,10 +56,17 @@ from tir_agent.settings.run import (
 
 __all__ = [
     "Arm",
+    "Balance",
     "Budget",
+    "BudgetRule",
+    "Contamination",
     "ConversationForm",
+    "Dialect",
+    "ExportKind",
+    "ExportRecipe",
     "Fences",
     "FieldMap",
+    "FilterSettings",
     "Fixed",
     "Fsync",
     "GoldForm",
@@ -59,6 +78,8 @@ __all__ = [
     "NoTool",
     "ObservationPolicy",
     "Operation",
+    "PairRule",
+    "Pairing",
     "Pairs",
     "ProblemSource",
     "Proportional",
@@ -72,6 +93,7 @@ __all__ = [
     "Sampling",
     "Server",
     "Settings",
+    "SolutionBudget",
     "Stages",
     "Storage",
     "Subtasks",
