@@ -1,0 +1,286 @@
+"""From runs to a training set: read once, chosen problem by problem, written in an order that a seed decides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from tir_agent import __version__
+from tir_agent.errors import RunError, UsageError
+from tir_agent.evaluate import RecordedReward
+from tir_agent.export.card import card
+from tir_agent.export.chance import rank_of, split_of
+from tir_agent.export.contamination import Contaminated
+from tir_agent.export.counting import Counter
+from tir_agent.export.intake import Intake
+from tir_agent.export.ledger import Ledger
+from tir_agent.export.manifest import (
+    MANIFEST,
+    DataFile,
+    ExportManifest,
+    ProblemCounts,
+    Source,
+    Split,
+    SplitCounts,
+    Unit,
+    Weights,
+)
+from tir_agent.export.place import check_place, new_folder
+from tir_agent.export.selection import Selection, needs_rewards
+from tir_agent.export.spool import Counted, Spool
+from tir_agent.export.tokenizers import load_tokenizer
+from tir_agent.export.writing import Row, data_file, need_parquet, write_lines, write_rows
+from tir_agent.preferences import Example, Pair, sides
+from tir_agent.preferences.balance import balanced, weights
+from tir_agent.preferences.dialects import DialectError, Writer, argument_of, arrow_schema, dialect_for
+from tir_agent.settings import ExportKind, ExportRecipe
+from tir_agent.store import RunReader
+
+if TYPE_CHECKING:
+    from tir_agent.preferences.masks import Tokenizer
+
+__all__ = ["Exporter", "Progress"]
+
+DIALECT = "dialect"
+BALANCE = "balance"
+_EXAMPLE: TypeAdapter[Example] = TypeAdapter(Example)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Who hears how it goes."""
+
+    step: Callable[[str], None] = lambda text: None
+    """What is being done; soon overtaken."""
+    say: Callable[[str], None] = lambda text: None
+    """What someone should look at: a sentence."""
+
+
+class Exporter:
+    """Makes one training set."""
+
+    def __init__(self, recipe: ExportRecipe, progress: Progress | None = None) -> None:
+        """Load what the recipe names: tokenizer, rewards, benchmarks, prompt.
+
+        Raises:
+            UsageError: something of it is not there, or missing from the recipe.
+            DataError: something cannot be read.
+        """
+        self._recipe = recipe
+        self._progress = progress or Progress()
+        if needs_rewards(recipe) and recipe.rewards is None:
+            raise UsageError("The hardest negative is found by rewards", hint="--rewards FILE")
+        need_parquet()
+        self._tokenizer = self._load(recipe.tokenizer)
+        self._writer(None)
+        self._counter = Counter(self._tokenizer, recipe.tokenizer and Path(recipe.tokenizer).name)
+        self._rewards = RecordedReward.read(Path(recipe.rewards)) if recipe.rewards else None
+        self._contaminated = Contaminated(recipe.contamination)
+        self._ledger = Ledger()
+
+    def export(self, runs: Sequence[Path], out: Path, *, replace: bool = False) -> ExportManifest:
+        """Write the set of `runs` to the folder `out`, whole or not at all.
+
+        Raises:
+            UsageError: something is at `out` that is not to be replaced.
+            RunError: a run cannot be read, or nothing is left of all of them.
+            StorageError: the disk failed.
+        """
+        check_place(out, replace=replace)
+        readers = [self._reader(run) for run in runs]
+        with new_folder(out) as folder, Spool(folder / "spool") as spool:
+            intake = Intake(
+                self._recipe,
+                spool,
+                self._ledger,
+                counter=self._counter,
+                contaminated=self._contaminated,
+                rewards=self._rewards,
+                say=self._progress.say,
+            )
+            sources = tuple([intake.read(reader, self._tick) for reader in readers])
+            argument, problems = self._choose(spool)
+            balance = self._balance(spool)
+            writer = self._writer(argument)
+            files = tuple(self._write(spool, writer, folder))
+            manifest = self._manifest(sources, problems, spool, files, balance)
+            self._describe(manifest, writer, folder)
+            spool.close()
+            (folder / "spool").unlink()
+        return manifest
+
+    def _load(self, name: str | None) -> Tokenizer | None:
+        if name is None:
+            return None
+        self._progress.step(f"reading the tokenizer of {name}")
+        return load_tokenizer(name)
+
+    def _reader(self, run: Path) -> RunReader:
+        reader = RunReader.open(run)
+        return reader.merge_grades(self._recipe.grades) if self._recipe.grades else reader
+
+    def _tick(self) -> None:
+        if self._ledger.read % 100 == 0:
+            self._progress.step(f"{self._ledger.read:,} trajectories read")
+
+    def _writer(self, argument: str | None) -> Writer:
+        return dialect_for(
+            self._recipe.dialect, self._recipe.kind, argument=argument, tokenizer=self._tokenizer
+        )
+
+    def _choose(self, spool: Spool) -> tuple[str | None, ProblemCounts]:
+        """Make examples of all candidates; the argument of the function that they call, and the problems."""
+        selection = Selection(self._recipe, self._ledger)
+        self._ledger.announce(DIALECT, unit=Unit.EXAMPLES)
+        argument: str | None = None
+        both = right = wrong = undecided = left = 0
+        for counted in spool.problems():
+            both += bool(counted.right and counted.wrong)
+            right += bool(counted.right and not counted.wrong)
+            wrong += bool(counted.wrong and not counted.right)
+            undecided += not (counted.right or counted.wrong)
+            found = False
+            for example in selection.examples(counted, spool.candidates(counted.key)):
+                its_own = argument_of(example)
+                if self._put(spool, counted, example, its_own):
+                    found = True
+                    argument = argument or its_own
+            left += found
+        if not left:
+            raise RunError(
+                "Nothing is left to write", hint="; ".join(self._losses()) or "The runs have no trajectories"
+            )
+        total = both + right + wrong + undecided
+        return argument, ProblemCounts(
+            read=total, both=both, all_right=right, all_wrong=wrong, undecided=undecided, left=left
+        )
+
+    def _losses(self) -> Iterator[str]:
+        for stage in self._ledger.waterfall().stages:
+            if stage.dropped:
+                yield f"{stage.name} dropped {stage.dropped:,} {stage.unit.value}"
+
+    def _put(self, spool: Spool, counted: Counted, example: Example, argument: str | None) -> bool:
+        example = self._measured(example)
+        try:
+            self._writer(argument).row(example)
+        except DialectError as error:
+            self._progress.say(str(error))
+            self._ledger.drop(DIALECT)
+            return False
+        split = split_of(counted.problem.text, self._recipe.seed, self._recipe.validation)
+        ends = sides(example)
+        return spool.put(
+            split,
+            rank_of(self._recipe.seed, example.id),
+            example.id,
+            counted.key,
+            _EXAMPLE.dump_json(example),
+            label=None if isinstance(example, Pair) or example.kind == "sft" else example.label,
+            tokens=sum(side.tokens for side in ends),
+            model_tokens=sum(side.model_tokens for side in ends),
+        )
+
+    def _measured(self, example: Example) -> Example:
+        """With the tokens counted again where the tokenizer can and the sides were cut."""
+        if not (isinstance(example, Pair) and example.prefix_turns and self._counter.exact):
+            return example
+        chosen, rejected = (
+            side.model_copy(update={"tokens": self._counter.count(side.conversation)})
+            for side in (example.chosen, example.rejected)
+        )
+        return example.model_copy(update={"chosen": chosen, "rejected": rejected})
+
+    def _balance(self, spool: Spool) -> Weights | None:
+        if self._recipe.kind is not ExportKind.KTO:
+            return None
+        self._ledger.announce(BALANCE, unit=Unit.EXAMPLES)
+        totals = [0, 0]
+        for split in Split:
+            counts = spool.labels(split)
+            if self._recipe.balance.ratio is not None:
+                kept = balanced(*counts, self._recipe.balance.ratio)
+                for label, most in zip((True, False), kept, strict=True):
+                    self._ledger.drop(BALANCE, right=label, count=spool.leave(split, label, most))
+                counts = spool.labels(split)
+            if split is Split.TRAIN:
+                totals = list(counts)
+        return weights(*totals)
+
+    def _write(self, spool: Spool, writer: Writer, folder: Path) -> Iterator[DataFile]:
+        schema = arrow_schema(writer.columns)
+        for split in Split:
+            if not spool.totals(split)[0]:
+                continue
+            self._progress.step(f"writing the {split.value} split")
+            rows: Iterable[Row] = (writer.row(_EXAMPLE.validate_json(one)) for one in spool.rows(split))
+            lines = folder / "jsonl" / f"{split.value}.jsonl"
+            table = folder / "data" / f"{split.value}.parquet"
+            write_rows(rows, schema, lines, table)
+            yield from (data_file(folder, path) for path in (table, lines))
+        for split in Split:
+            if split is Split.TRAIN or self._recipe.validation:
+                path = folder / "problems" / f"{split.value}.jsonl"
+                write_lines(self._problems(spool, split), path)
+                yield data_file(folder, path)
+
+    def _problems(self, spool: Spool, split: Split) -> Iterator[Row]:
+        for counted in spool.problems():
+            problem = counted.problem
+            if split_of(problem.text, self._recipe.seed, self._recipe.validation) is split:
+                yield {
+                    "id": problem.id,
+                    "problem": problem.text,
+                    "answer": problem.gold,
+                    "subject": problem.subject,
+                    "level": problem.level,
+                }
+
+    def _manifest(
+        self,
+        sources: tuple[Source, ...],
+        problems: ProblemCounts,
+        spool: Spool,
+        files: tuple[DataFile, ...],
+        balance: Weights | None,
+    ) -> ExportManifest:
+        splits = []
+        for split in Split:
+            examples, of, tokens, model_tokens = spool.totals(split)
+            if examples or split is Split.TRAIN:
+                desirable = spool.labels(split)[0] if self._recipe.kind is ExportKind.KTO else None
+                splits.append(
+                    SplitCounts(
+                        split=split,
+                        examples=examples,
+                        problems=of,
+                        tokens=tokens,
+                        model_tokens=model_tokens,
+                        desirable=desirable,
+                    )
+                )
+        return ExportManifest(
+            tir_agent=__version__,
+            recipe=self._recipe,
+            sources=sources,
+            waterfall=self._ledger.waterfall(),
+            problems=problems,
+            splits=tuple(splits),
+            files=files,
+            weights=balance,
+            overlaps=self._contaminated.overlaps,
+            token_count=self._counter.name,
+        )
+
+    def _describe(self, manifest: ExportManifest, writer: Writer, folder: Path) -> None:
+        data = {one.split.value: f"jsonl/{one.split.value}.jsonl" for one in manifest.splits}
+        for name, text in writer.files(data).items():
+            (folder / name).write_text(text, "utf-8")
+        (folder / "README.md").write_text(card(manifest, writer.card()), "utf-8")
+        content = json.dumps(manifest.model_dump(mode="json"), ensure_ascii=False, indent=1)
+        (folder / MANIFEST).write_text(content + "\n", "utf-8")
