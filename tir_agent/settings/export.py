@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tir_agent.settings.base import Settings
 from tir_agent.settings.problems import ProblemSource
@@ -138,9 +138,17 @@ class SolutionBudget(Settings):
 class Balance(Settings):
     """Of KTO: desirable and undesirable rows."""
 
+    ALL: ClassVar[str] = "all"
+    """Says null where null cannot be written, as in TOML."""
+
     ratio: float | None = Field(default=1.0, gt=0)
     """Undesirable rows for each desirable one; what is too many of either is left out by chance. Null: all
     are kept."""
+
+    @field_validator("ratio", mode="before")
+    @classmethod
+    def _all_are_kept(cls, value: object) -> object:
+        return None if value == cls.ALL else value
 
 
 class Contamination(Settings):
