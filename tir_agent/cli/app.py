@@ -11,6 +11,7 @@ from tir_agent.cli import kernel, prompts, runs, sandbox
 from tir_agent.cli.collect import collect
 from tir_agent.cli.doctor import doctor
 from tir_agent.cli.eval import eval_runs
+from tir_agent.cli.export import export
 from tir_agent.cli.grade import grade
 from tir_agent.cli.problems import problems
 from tir_agent.cli.show import show
@@ -31,6 +32,7 @@ app.command("show")(show)
 app.command("problems")(problems)
 app.command("grade")(grade)
 app.command("eval")(eval_runs)
+app.command("export")(export)
 app.command("doctor")(doctor)
 app.add_typer(runs.app, name="runs")
 app.add_typer(prompts.app, name="prompts")

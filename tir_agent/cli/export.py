@@ -26,9 +26,7 @@ _ROWS = "Rows"
 def export(
     runs: Annotated[
         list[Path],
-        typer.Argument(
-            help="Runs' folders, or files of trajectories.", metavar="RUN...", show_default=False
-        ),
+        typer.Argument(help="Runs' folders, or files of trajectories.", metavar="RUN...", show_default=False),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The set's folder.")],
     format_: Annotated[ExportKind | None, typer.Option("--format", "-f", help="What the set trains.")] = None,
@@ -113,7 +111,9 @@ def export(
     ] = None,
     ratio: Annotated[
         float | None,
-        typer.Option(min=0, help="KTO: undesirable rows for a desirable one; 0 keeps all.", rich_help_panel=_CHOICE),
+        typer.Option(
+            min=0, help="KTO: undesirable rows for a desirable one; 0 keeps all.", rich_help_panel=_CHOICE
+        ),
     ] = None,
     min_prefix: Annotated[
         int | None,
@@ -141,7 +141,7 @@ def export(
         bool, typer.Option("--json", help="Print the account as JSON, and nothing else.")
     ] = False,
 ) -> None:
-    """Make a training set: filtered, paired, in a trainer's own form, with an account of all that was left out.
+    """Make a training set: filtered, paired, in a trainer's own form, with an account of what was left out.
 
     The same runs, recipe and seed give the same bytes. Exit status: 0 done, 1 the disk failed, 2 wrong usage
     or nothing left to write.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import re
 import unicodedata
 
 from tir_agent.export.manifest import Split
 
-__all__ = ["draw_for", "problem_key", "rank_of", "split_of"]
+__all__ = ["problem_key", "rank_of", "split_of"]
 
 _SPACE = re.compile(r"\s+")
 
@@ -17,12 +16,6 @@ _SPACE = re.compile(r"\s+")
 def rank_of(seed: int, *words: str) -> bytes:
     """Where something stands in an order that the seed decides."""
     return hashlib.sha256("\0".join([str(seed), *words]).encode("utf-8", "surrogatepass")).digest()[:16]
-
-
-def draw_for(seed: int, *words: str) -> random.Random:
-    """A source of chance for one decision."""
-    # What is drawn are examples; no one has to be kept from guessing which.
-    return random.Random(int.from_bytes(rank_of(seed, *words)))  # noqa: S311
 
 
 def split_of(text: str, seed: int, validation: float) -> Split:

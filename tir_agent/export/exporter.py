@@ -1,4 +1,4 @@
-"""From runs to a training set: read once, chosen problem by problem, written in an order that a seed decides."""
+"""From runs to a training set: read once, chosen problem by problem, written in an order of the seed's."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
 
 from tir_agent import __version__
 from tir_agent.errors import RunError, UsageError
-from tir_agent.evaluate import RecordedReward
+from tir_agent.evaluate.rewards import RecordedReward
 from tir_agent.export.card import card
 from tir_agent.export.chance import rank_of, split_of
 from tir_agent.export.contamination import Contaminated
@@ -33,7 +33,7 @@ from tir_agent.export.manifest import (
 from tir_agent.export.place import check_place, new_folder
 from tir_agent.export.selection import Selection, needs_rewards
 from tir_agent.export.spool import Counted, Spool
-from tir_agent.export.tokenizers import load_tokenizer
+from tir_agent.export.tokenizers import load_tokenizer, template_of
 from tir_agent.export.writing import Row, data_file, need_parquet, write_lines, write_rows
 from tir_agent.preferences import Example, Pair, sides
 from tir_agent.preferences.balance import balanced, weights
@@ -48,6 +48,8 @@ __all__ = ["Exporter", "Progress"]
 
 DIALECT = "dialect"
 BALANCE = "balance"
+_EVERY: Final = 1000
+"""Trajectories between two words on how many were read."""
 _EXAMPLE: TypeAdapter[Example] = TypeAdapter(Example)
 
 
@@ -77,6 +79,8 @@ class Exporter:
             raise UsageError("The hardest negative is found by rewards", hint="--rewards FILE")
         need_parquet()
         self._tokenizer = self._load(recipe.tokenizer)
+        self._render = template_of(self._tokenizer) if self._tokenizer is not None else None
+        # A dialect that has no form for this kind is better known now than after an hour of reading.
         self._writer(None)
         self._counter = Counter(self._tokenizer, recipe.tokenizer and Path(recipe.tokenizer).name)
         self._rewards = RecordedReward.read(Path(recipe.rewards)) if recipe.rewards else None
@@ -104,11 +108,11 @@ class Exporter:
                 say=self._progress.say,
             )
             sources = tuple([intake.read(reader, self._tick) for reader in readers])
-            argument, problems = self._choose(spool)
-            balance = self._balance(spool)
+            argument = self._choose(spool)
+            ranges = self._balance(spool)
             writer = self._writer(argument)
             files = tuple(self._write(spool, writer, folder))
-            manifest = self._manifest(sources, problems, spool, files, balance)
+            manifest = self._manifest(sources, spool, files, ranges)
             self._describe(manifest, writer, folder)
             spool.close()
             (folder / "spool").unlink()
@@ -125,40 +129,31 @@ class Exporter:
         return reader.merge_grades(self._recipe.grades) if self._recipe.grades else reader
 
     def _tick(self) -> None:
-        if self._ledger.read % 100 == 0:
+        if self._ledger.read % _EVERY == 0:
             self._progress.step(f"{self._ledger.read:,} trajectories read")
 
     def _writer(self, argument: str | None) -> Writer:
-        return dialect_for(
-            self._recipe.dialect, self._recipe.kind, argument=argument, tokenizer=self._tokenizer
-        )
+        return dialect_for(self._recipe.dialect, self._recipe.kind, argument=argument, render=self._render)
 
-    def _choose(self, spool: Spool) -> tuple[str | None, ProblemCounts]:
-        """Make examples of all candidates; the argument of the function that they call, and the problems."""
+    def _choose(self, spool: Spool) -> str | None:
+        """Make examples of all candidates; the name of the argument of the function that they call."""
         selection = Selection(self._recipe, self._ledger)
         self._ledger.announce(DIALECT, unit=Unit.EXAMPLES)
         argument: str | None = None
-        both = right = wrong = undecided = left = 0
+        made = 0
         for counted in spool.problems():
-            both += bool(counted.right and counted.wrong)
-            right += bool(counted.right and not counted.wrong)
-            wrong += bool(counted.wrong and not counted.right)
-            undecided += not (counted.right or counted.wrong)
-            found = False
             for example in selection.examples(counted, spool.candidates(counted.key)):
                 its_own = argument_of(example)
                 if self._put(spool, counted, example, its_own):
-                    found = True
+                    made += 1
                     argument = argument or its_own
-            left += found
-        if not left:
-            raise RunError(
-                "Nothing is left to write", hint="; ".join(self._losses()) or "The runs have no trajectories"
-            )
-        total = both + right + wrong + undecided
-        return argument, ProblemCounts(
-            read=total, both=both, all_right=right, all_wrong=wrong, undecided=undecided, left=left
-        )
+        if not made:
+            raise self._nothing()
+        return argument
+
+    def _nothing(self) -> RunError:
+        why = "; ".join(self._losses()) or "The runs have no trajectories"
+        return RunError("Nothing is left to write", hint=why)
 
     def _losses(self) -> Iterator[str]:
         for stage in self._ledger.waterfall().stages:
@@ -200,17 +195,19 @@ class Exporter:
         if self._recipe.kind is not ExportKind.KTO:
             return None
         self._ledger.announce(BALANCE, unit=Unit.EXAMPLES)
-        totals = [0, 0]
+        if self._recipe.balance.ratio is None:
+            return self._weights(spool)
         for split in Split:
-            counts = spool.labels(split)
-            if self._recipe.balance.ratio is not None:
-                kept = balanced(*counts, self._recipe.balance.ratio)
-                for label, most in zip((True, False), kept, strict=True):
-                    self._ledger.drop(BALANCE, right=label, count=spool.leave(split, label, most))
-                counts = spool.labels(split)
-            if split is Split.TRAIN:
-                totals = list(counts)
-        return weights(*totals)
+            kept = balanced(*spool.labels(split), self._recipe.balance.ratio)
+            for label, most in ((True, kept.desirable), (False, kept.undesirable)):
+                self._ledger.drop(BALANCE, right=label, count=spool.leave(split, label, most))
+        if not any(spool.totals(split)[0] for split in Split):
+            raise self._nothing()
+        return self._weights(spool)
+
+    def _weights(self, spool: Spool) -> Weights | None:
+        ranges = weights(*spool.labels(Split.TRAIN))
+        return Weights(desirable=ranges.desirable, undesirable=ranges.undesirable) if ranges else None
 
     def _write(self, spool: Spool, writer: Writer, folder: Path) -> Iterator[DataFile]:
         schema = arrow_schema(writer.columns)
@@ -244,10 +241,9 @@ class Exporter:
     def _manifest(
         self,
         sources: tuple[Source, ...],
-        problems: ProblemCounts,
         spool: Spool,
         files: tuple[DataFile, ...],
-        balance: Weights | None,
+        ranges: Weights | None,
     ) -> ExportManifest:
         splits = []
         for split in Split:
@@ -269,10 +265,10 @@ class Exporter:
             recipe=self._recipe,
             sources=sources,
             waterfall=self._ledger.waterfall(),
-            problems=problems,
+            problems=_problem_counts(spool),
             splits=tuple(splits),
             files=files,
-            weights=balance,
+            weights=ranges,
             overlaps=self._contaminated.overlaps,
             token_count=self._counter.name,
         )
@@ -284,3 +280,20 @@ class Exporter:
         (folder / "README.md").write_text(card(manifest, writer.card()), "utf-8")
         content = json.dumps(manifest.model_dump(mode="json"), ensure_ascii=False, indent=1)
         (folder / MANIFEST).write_text(content + "\n", "utf-8")
+
+
+def _problem_counts(spool: Spool) -> ProblemCounts:
+    both = right = wrong = undecided = 0
+    for counted in spool.problems():
+        both += bool(counted.right and counted.wrong)
+        right += bool(counted.right and not counted.wrong)
+        wrong += bool(counted.wrong and not counted.right)
+        undecided += not (counted.right or counted.wrong)
+    return ProblemCounts(
+        read=both + right + wrong + undecided,
+        both=both,
+        all_right=right,
+        all_wrong=wrong,
+        undecided=undecided,
+        left=sum(spool.totals(split)[1] for split in Split),
+    )

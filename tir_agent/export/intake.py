@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from tir_agent.evaluate import RecordedReward
+from tir_agent.evaluate.rewards import RecordedReward
 from tir_agent.export.chance import problem_key
 from tir_agent.export.contamination import Contaminated
 from tir_agent.export.counting import Counter
@@ -26,7 +26,6 @@ __all__ = ["Intake"]
 
 REPEATED = "repeated"
 CONTAMINATED = "contaminated"
-TOO_LONG = "max_tokens"
 TEMPLATE = "template"
 
 
@@ -63,8 +62,6 @@ class Intake:
         ledger.announce(*(one.name for one in self._filters))
         if recipe.tokenizer is not None:
             ledger.announce(TEMPLATE)
-        if recipe.filters.max_tokens is not None:
-            ledger.announce(TOO_LONG)
 
     def read(self, reader: RunReader, progress: Callable[[], None] = lambda: None) -> Source:
         """All of one run; `progress` is called for each trajectory.
@@ -122,9 +119,6 @@ class Intake:
                 self._refused.add(error.message)
                 self._say(f"{TEMPLATE}: {error.message}")
             return TEMPLATE
-        most = self._recipe.filters.max_tokens
-        if most is not None and candidate.tokens > most:
-            return TOO_LONG
         self._spool.add(key, candidate)
         return None
 

@@ -6,17 +6,17 @@ import hashlib
 from collections.abc import Iterator
 from typing import assert_never
 
-from tir_agent.export.chance import draw_for
 from tir_agent.export.ledger import Ledger
 from tir_agent.export.manifest import Unit
 from tir_agent.export.spool import Counted
 from tir_agent.preferences import Candidate, Example, Labelled, Pair, Solution
 from tir_agent.preferences.budget import solutions
+from tir_agent.preferences.draws import draw_for
 from tir_agent.preferences.groups import group_stages
 from tir_agent.preferences.pairs import Couple, couples, steps
 from tir_agent.settings import ExportKind, ExportRecipe, PairRule
 
-__all__ = ["Selection", "identity_of"]
+__all__ = ["Selection", "identity_of", "needs_rewards"]
 
 WRONG = "wrong"
 """Not right, where right ones alone are wanted."""

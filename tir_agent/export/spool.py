@@ -131,7 +131,8 @@ class Spool:
                 " FROM examples WHERE split = ?",
                 (split.value,),
             )
-        return row[0], row[1]
+        desirable, undesirable = row
+        return int(desirable), int(undesirable)
 
     def leave(self, split: Split, label: bool, most: int) -> int:
         """Take all but the first `most` by rank of the examples with this label away; how many that were."""
@@ -160,7 +161,8 @@ class Spool:
                 " coalesce(sum(model_tokens), 0) FROM examples WHERE split = ?",
                 (split.value,),
             )
-        return row
+        examples, problems, tokens, model_tokens = map(int, row)
+        return examples, problems, tokens, model_tokens
 
     def close(self) -> None:
         """Let go of the file."""

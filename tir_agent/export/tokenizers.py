@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from tir_agent.errors import UsageError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from tir_agent.preferences.dialects import Render, Row
+    from tir_agent.preferences.masks import Tokenizer
 
-__all__ = ["load_tokenizer"]
+__all__ = ["load_tokenizer", "template_of"]
 
 _GGUF = ".gguf"
 
 
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str) -> Tokenizer:
     """The tokenizer of a folder, of a GGUF file, or of a model on the hub.
 
     Raises:
@@ -38,3 +39,16 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     except (OSError, ValueError, KeyError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"No tokenizer can be read from {name}: {first}") from None
+
+
+def template_of(tokenizer: Tokenizer) -> Render:
+    """The tokenizer's own chat template, as plain text wants it."""
+
+    def render(messages: list[Row], tools: list[Row] | None, *, add_generation_prompt: bool) -> str:
+        text = tokenizer.apply_chat_template(
+            messages, tools=tools, tokenize=False, add_generation_prompt=add_generation_prompt
+        )
+        assert isinstance(text, str)
+        return text
+
+    return render
