@@ -12,9 +12,9 @@ from pydantic import JsonValue
 from tir_agent.messages import Message, Tool, ToolCall
 from tir_agent.preferences.dialects.columns import Column, ListOf, Scalar, Struct
 from tir_agent.preferences.dialects.writer import DialectError, Misfit, Row
-from tir_agent.preferences.examples import Example, Pair, sides
+from tir_agent.preferences.examples import Example, sides
 
-__all__ = ["Chat", "argument_of", "function", "shared_opening"]
+__all__ = ["Chat", "argument_of", "function"]
 
 _CODE: Final = "code"
 _HALF: Final = re.compile("[\ud800-\udfff]")
@@ -61,6 +61,44 @@ class Chat:
         call = Struct((Column("id", Scalar.TEXT), Column("type", Scalar.TEXT), Column("function", called)))
         named = (Column("tool_call_id", Scalar.TEXT), Column("name", Scalar.TEXT))
         return (*plain, Column("tool_calls", ListOf(call)), *named)
+
+    @property
+    def tool_columns(self) -> tuple[Column, ...]:
+        """Of one function, as `tools` gives it."""
+        argument = Struct((Column("type", Scalar.TEXT), Column("description", Scalar.TEXT)))
+        parameters = Struct(
+            (
+                Column("type", Scalar.TEXT),
+                Column("properties", Struct((Column(self._argument or _CODE, argument),))),
+                Column("required", ListOf(Scalar.TEXT)),
+                Column("additionalProperties", Scalar.TRUTH),
+            )
+        )
+        described = (
+            Column("name", Scalar.TEXT),
+            Column("description", Scalar.TEXT),
+            Column("parameters", parameters),
+        )
+        return (Column("type", Scalar.TEXT), Column("function", Struct(described)))
+
+    def tools(self, tools: tuple[Tool, ...], example: str) -> list[Row]:
+        """All in one form, which is that of a function of one text.
+
+        Raises:
+            DialectError: a function takes something else.
+        """
+        for tool in tools:
+            properties = tool.parameters.get("properties")
+            taken = properties.get(self._argument or "") if isinstance(properties, dict) else None
+            if (
+                list(tool.parameters) != ["type", "properties", "required", "additionalProperties"]
+                or not isinstance(properties, dict)
+                or list(properties) != [self._argument]
+                or not isinstance(taken, dict)
+                or list(taken) != ["type", "description"]
+            ):
+                raise DialectError(Misfit.TOOLS, example)
+        return [function(tool) for tool in tools]
 
     def messages(self, messages: Iterable[Message], example: str) -> list[Row]:
         """All in one form.
@@ -111,15 +149,3 @@ def function(tool: Tool) -> Row:
     """A tool in the chat API's form."""
     described: Row = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
     return {"type": "function", "function": described}
-
-
-def shared_opening(example: Example) -> None:
-    """Make sure that both sides of a pair were given the same messages and tools.
-
-    Raises:
-        DialectError: they were not.
-    """
-    if isinstance(example, Pair):
-        chosen, rejected = example.chosen.conversation, example.rejected.conversation
-        if (chosen.given, chosen.tools) != (rejected.given, rejected.tools):
-            raise DialectError(Misfit.GIVEN_DIFFERS, example.id)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from tir_agent.preferences.dialects.columns import Column, Scalar
+from tir_agent.preferences.dialects.parts import of_kind, side_names
 from tir_agent.preferences.dialects.writer import Row
-from tir_agent.preferences.examples import Candidate, Example, Labelled, Pair, Solution
+from tir_agent.preferences.examples import Candidate, Example, Pair
 from tir_agent.settings import ExportKind
 
-__all__ = ["fact_columns", "facts", "of_kind", "side_names"]
+__all__ = ["fact_columns", "facts"]
 
 _EXAMPLE = (
     Column("id", Scalar.TEXT),
@@ -29,34 +28,6 @@ _SIDE = (
     Column("reward", Scalar.NUMBER),
 )
 _PAIR = (Column("margin", Scalar.NUMBER), Column("prefix_turns", Scalar.INTEGER))
-
-
-def side_names(kind: ExportKind) -> tuple[str, ...]:
-    """What the model's parts are called: `completion`, or `chosen` and `rejected`."""
-    match kind:
-        case ExportKind.SFT | ExportKind.KTO:
-            return ("completion",)
-        case ExportKind.DPO | ExportKind.STEPS:
-            return ("chosen", "rejected")
-        case _:
-            assert_never(kind)
-
-
-def of_kind(example: Example, kind: ExportKind) -> tuple[tuple[str, Candidate], ...]:
-    """The example's sides under their names.
-
-    Raises:
-        ValueError: it is an example of another kind.
-    """
-    if example.kind != kind.value:
-        raise ValueError(f"an example of kind {example.kind!r} among those of kind {kind.value!r}")
-    match example:
-        case Solution(side=side) | Labelled(side=side):
-            return (("completion", side),)
-        case Pair(chosen=chosen, rejected=rejected):
-            return (("chosen", chosen), ("rejected", rejected))
-        case _:
-            assert_never(example)
 
 
 def fact_columns(kind: ExportKind) -> tuple[Column, ...]:

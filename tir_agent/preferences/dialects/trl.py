@@ -8,11 +8,12 @@ from typing import Final
 
 from tir_agent.messages import Tool
 from tir_agent.preferences.conversation import Conversation
-from tir_agent.preferences.dialects.chat import Chat, function, shared_opening
+from tir_agent.preferences.dialects.chat import Chat, function
 from tir_agent.preferences.dialects.columns import Column, ListOf, Scalar, Struct
-from tir_agent.preferences.dialects.facts import fact_columns, facts, of_kind, side_names
+from tir_agent.preferences.dialects.facts import fact_columns, facts
 from tir_agent.preferences.dialects.origins import REPLIES, SPANS, call_arguments, replies, spans
-from tir_agent.preferences.dialects.writer import DialectError, Misfit, Row
+from tir_agent.preferences.dialects.parts import chats, side_names
+from tir_agent.preferences.dialects.writer import Row
 from tir_agent.preferences.examples import Example, Labelled
 from tir_agent.settings import ExportKind
 
@@ -53,12 +54,11 @@ class TrlWriter:
         return tuple(columns)
 
     def row(self, example: Example) -> Row:
-        parts = of_kind(example, self.kind)
-        shared_opening(example)
-        first = parts[0][1].conversation
+        parts = chats(example, self.kind)
+        first = parts[0][1]
         row = self._given(first, example.id)
-        for name, side in parts:
-            row |= self._learnt(name, side.conversation, example.id)
+        for name, conversation in parts:
+            row |= self._learnt(name, conversation, example.id)
         if isinstance(example, Labelled):
             row["label"] = example.label
         if self._chat.calls:
@@ -67,10 +67,6 @@ class TrlWriter:
         return {column.name: row[column.name] for column in self.columns}
 
     def _given(self, conversation: Conversation, example: str) -> Row:
-        if conversation.raw:
-            raise DialectError(Misfit.RAW, example)
-        if not conversation.given:
-            raise DialectError(Misfit.NOTHING_GIVEN, example)
         row: Row = {
             "prompt": [*self._chat.messages(conversation.given, example)],
             "prompt_spans": [spans(message.spans) for message in conversation.given],
@@ -80,10 +76,6 @@ class TrlWriter:
         return row
 
     def _learnt(self, name: str, conversation: Conversation, example: str) -> Row:
-        if conversation.raw:
-            raise DialectError(Misfit.RAW, example)
-        if not conversation.learnt:
-            raise DialectError(Misfit.NOTHING_LEARNT, example)
         messages = self._chat.messages(conversation.messages, example)
         row: Row = {
             name: [*messages[conversation.opening :]],

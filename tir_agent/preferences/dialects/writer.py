@@ -27,12 +27,14 @@ class Misfit(StrEnum):
     NOTHING_LEARNT = "there is no reply behind what was given"
     GIVEN_DIFFERS = "the two sides were not given the same"
     ARGUMENTS = "a call's arguments are not the one text that the function takes"
+    TOOLS = "a function takes more than the one text that there is room for"
+    NO_TEMPLATE = "it is messages, and no chat template was given to render them"
     SEVERAL_MESSAGES = "a side has more than the one message that there is room for"
     ALTERNATION = "the roles do not alternate"
     TEXT_BESIDE_CALL = "a message has a call and text, and there is room for one of them"
     PREFIX = "the chat template renders what was given otherwise once a reply follows"
     NO_GOLD = "the problem has no reference answer"
-    LAST_WORD = "the last message is not the model's"
+    EMPTY = "the reply to be learnt is empty"
 
 
 class DialectError(DataError):
@@ -48,7 +50,10 @@ class Render(Protocol):
     """A chat template, laid around messages in Hugging Face's form."""
 
     def __call__(self, messages: list[Row], tools: list[Row] | None, *, add_generation_prompt: bool) -> str:
-        """The text; with `add_generation_prompt`, up to where the model would begin."""
+        """The text; with `add_generation_prompt`, up to where the model would begin.
+
+        Without the token that begins every text: a trainer's tokenizer puts it there.
+        """
 
 
 class Writer(Protocol):
