@@ -9,7 +9,7 @@ from tir_agent.preferences.candidates import estimated_tokens
 from tir_agent.preferences.masks import encode
 
 if TYPE_CHECKING:
-    from tir_agent.preferences.masks import Tokenizer
+    from tir_agent.preferences.tokens import Tokenizer
 
 __all__ = ["Counter"]
 

@@ -42,7 +42,7 @@ from tir_agent.settings import ExportKind, ExportRecipe
 from tir_agent.store import RunReader
 
 if TYPE_CHECKING:
-    from tir_agent.preferences.masks import Tokenizer
+    from tir_agent.preferences.tokens import Tokenizer
 
 __all__ = ["Exporter", "Progress"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from tir_agent.errors import MaskError
 from tir_agent.evaluate.rewards import RecordedReward
 from tir_agent.export.chance import problem_key
 from tir_agent.export.contamination import Contaminated
@@ -17,7 +18,6 @@ from tir_agent.export.spool import Spool
 from tir_agent.preferences import Conversation
 from tir_agent.preferences.candidates import candidate_of
 from tir_agent.preferences.filters import Filter, Scope, chosen_filters
-from tir_agent.preferences.masks import MaskError
 from tir_agent.settings import ExportRecipe
 from tir_agent.store import Fault, RunReader
 from tir_agent.trajectory import Problem, Trajectory, Verdict

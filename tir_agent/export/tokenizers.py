@@ -9,7 +9,7 @@ from tir_agent.errors import UsageError
 
 if TYPE_CHECKING:
     from tir_agent.preferences.dialects import Render, Row
-    from tir_agent.preferences.masks import Tokenizer
+    from tir_agent.preferences.tokens import Tokenizer
 
 __all__ = ["load_tokenizer", "template_of"]
 
@@ -46,7 +46,11 @@ def template_of(tokenizer: Tokenizer) -> Render:
 
     def render(messages: list[Row], tools: list[Row] | None, *, add_generation_prompt: bool) -> str:
         text = tokenizer.apply_chat_template(
-            messages, tools=tools, tokenize=False, add_generation_prompt=add_generation_prompt
+            messages,
+            tools=tools,
+            chat_template=None,
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
         )
         assert isinstance(text, str)
         return text
