@@ -13,6 +13,7 @@ from tir_agent.cli.doctor import doctor
 from tir_agent.cli.eval import eval_runs
 from tir_agent.cli.export import export
 from tir_agent.cli.grade import grade
+from tir_agent.cli.import_ import import_runs
 from tir_agent.cli.problems import problems
 from tir_agent.cli.show import show
 from tir_agent.cli.solve import solve
@@ -30,6 +31,7 @@ app.command("solve")(solve)
 app.command("collect")(collect)
 app.command("show")(show)
 app.command("problems")(problems)
+app.command("import")(import_runs)
 app.command("grade")(grade)
 app.command("eval")(eval_runs)
 app.command("export")(export)
