@@ -11,13 +11,15 @@ import hashlib
 import re
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
-__all__ = ["digest", "normalised_code"]
+__all__ = ["digest", "has_statement", "normalised_code"]
 
 _LONGEST: Final = 50_000
 """Characters of code that is parsed; what is longer is data, or hostile."""
 _MAGIC: Final = re.compile(r"^([ \t]*)([%!].*)$", re.MULTILINE)
+_MAY_HAVE_DOCSTRING: Final = re.compile(r"\b(?:def|class)\b")
 _MAGIC_CALL: Final = "__magic__"
 
 
@@ -38,6 +40,12 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def has_statement(cell: str) -> bool:
+    """Whether there is anything in it but comments and blank lines."""
+    return any(line and not line.startswith("#") for line in map(str.strip, cell.splitlines()))
+
+
+@lru_cache(maxsize=256)  # A trajectory's cells are asked for one by one, and then all together.
 def _normalised(cell: str) -> str:
     if len(cell) <= _LONGEST:
         for source in (cell, _MAGIC.sub(_as_call, cell)):
@@ -59,7 +67,8 @@ def _unparsed(source: str) -> str | None:
             # What is odd about a model's string literals is not the caller's concern.
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
-        _drop_docstrings(tree)
+        if _MAY_HAVE_DOCSTRING.search(source):
+            _drop_docstrings(tree)
         return ast.unparse(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

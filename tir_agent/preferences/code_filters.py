@@ -1,6 +1,7 @@
 """Filters that look at what became of a trajectory's code.
 
-Code that was refused did not run: a cell before it had failed. An answer is looked for where it is
+Code that was refused did not run: a cell before it had failed. Nor did one that holds comments alone:
+models write their guess into such a cell, and it never fails. An answer is looked for where it is
 recorded, in the turns; whose marks it stood between makes no difference.
 """
 
@@ -9,10 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
-from tir_agent.preferences.code import digest, normalised_code
-from tir_agent.trajectory import Cell, ExecutionStatus, Trajectory, Turn
+from tir_agent.preferences.code import digest, has_statement, normalised_code
+from tir_agent.trajectory import Cell, Execution, ExecutionStatus, Trajectory, Turn
 
 __all__ = [
     "answer_before_code",
@@ -24,7 +25,17 @@ __all__ = [
     "verification_only",
 ]
 
-_THOUSANDS: Final = re.compile(r"(?<=\d)(?:,|\{,\}|\\,|,\\!)(?=\d{3}(?!\d))")
+Outcome: TypeAlias = tuple[ExecutionStatus, str, str | None, tuple[str, str] | None]
+
+_THOUSANDS: Final = re.compile(r"(?<=\d)(?:,|\{,\}|,\\!)(?=\d{3}(?!\d))")
+# What stands before a value that was found, but not before the numbers of a list or of a step.
+_CONCLUDES: Final = re.compile(
+    r"(?:=|\u2248|\\approx|\\boxed\{|\\fbox\{|\b(?:is|are|equals|gives|get)|[\u662f\u4e3a\u5f97])"
+    r"(?: (?:about|approximately|equal to|indeed|therefore|thus))?[\s:*({\[\\$]*$"
+)
+_CALCULATES_ON: Final = re.compile(r"\s*(?:[-+*/^\u00d7\u00b7]|\\(?:times|cdot|div)\b)")
+_BEFORE: Final = 40
+"""Characters before a value in which its conclusion is looked for."""
 
 
 def guess_after_error(trajectory: Trajectory) -> bool:
@@ -50,7 +61,7 @@ def answer_before_code(trajectory: Trajectory) -> bool:
 
 
 def no_code(trajectory: Trajectory) -> bool:
-    """No cell was executed."""
+    """No cell was executed, but for such as hold comments alone."""
     return not any(True for turn in trajectory.turns for _ in _run(turn))
 
 
@@ -60,20 +71,21 @@ def code_and_answer(trajectory: Trajectory) -> bool:
 
 
 def repeated_code(trajectory: Trajectory) -> bool:
-    """The same code ran twice, its formatting and comments aside.
+    """The same code ran twice, its formatting and comments aside, and came to the same both times.
 
+    With another outcome it was worth it: what it needs had been defined meanwhile, or defined otherwise.
     Where the kernel's state was lost in between, running code once more is what restores it, but for the
     cell that lost it.
     """
-    ran: set[str] = set()
-    for turn in trajectory.turns:
-        for cell in _run(turn):
-            code = digest(normalised_code([cell.code]))
-            if code in ran:
-                return True
-            if cell.execution.state_lost:
-                ran.clear()
-            ran.add(code)
+    ran: set[tuple[str, Outcome]] = set()
+    cells = [cell for turn in trajectory.turns for cell in _run(turn)]
+    for cell in cells if len(cells) > 1 else ():
+        came_to = digest(normalised_code([cell.code])), _outcome(cell.execution)
+        if came_to in ran:
+            return True
+        if cell.execution.state_lost:
+            ran.clear()
+        ran.add(came_to)
     return False
 
 
@@ -84,18 +96,31 @@ def last_error(trajectory: Trajectory) -> bool:
 
 
 def verification_only(trajectory: Trajectory) -> bool:
-    """The final answer stands in what the model wrote before its first program.
+    """The final answer is concluded in what the model wrote before its first program.
 
-    An answer that the problem's own text holds may stand there for many reasons, and is none of this.
+    Concluded is what follows a sign of equality or a word like "is", or stands in a box. An answer that the
+    problem's own text holds may stand there for many reasons, and is none of this.
     """
     answer = _plain(trajectory.answer or "")
     if not answer or no_code(trajectory) or _stands_in(answer, _plain(trajectory.problem.text)):
         return False
-    return _stands_in(answer, _plain(_prose_before_code(trajectory)))
+    text = _plain(_prose_before_code(trajectory))
+    return any(
+        _CONCLUDES.search(text[max(at - _BEFORE, 0) : at])
+        and not _CALCULATES_ON.match(text, at + len(answer))
+        for at in _places(answer, text)
+    )
 
 
 def _run(turn: Turn) -> Iterator[Cell]:
-    return (cell for cell in turn.cells if cell.execution.status is not ExecutionStatus.REFUSED)
+    """The cells that were executed and had something to execute."""
+    ran = (cell for cell in turn.cells if cell.execution.status is not ExecutionStatus.REFUSED)
+    return (cell for cell in ran if has_statement(cell.code))
+
+
+def _outcome(execution: Execution) -> Outcome:
+    error = (execution.error.name, execution.error.message) if execution.error else None
+    return execution.status, execution.stdout, execution.result, error
 
 
 def _failed(cell: Cell) -> bool:
@@ -132,25 +157,24 @@ def _plain(text: str) -> str:
 
 
 def _stands_in(answer: str, text: str) -> bool:
-    """Whether `answer` stands in `text` as a whole, and not inside a longer number or word."""
+    return next(_places(answer, text), None) is not None
+
+
+def _places(answer: str, text: str) -> Iterator[int]:
+    """Where `answer` stands in `text` as a whole, and not inside a longer number or word."""
     at = text.find(answer)
     while at >= 0:
         if _apart(text, at, at + len(answer)):
-            return True
+            yield at
         at = text.find(answer, at + 1)
-    return False
 
 
 def _apart(text: str, start: int, end: int) -> bool:
-    before, first, last, after = text[start - 1 : start], text[start], text[end - 1], text[end : end + 2]
-    if first.isalnum() and (before.isalnum() or before in {"_", "\\"}):
+    before, after = text[max(start - 2, 0) : start], text[end : end + 2]
+    first, last = text[start], text[end - 1]
+    if first.isalnum() and (before[-1:].isalnum() or before[-1:] in {"_", "\\"}):
         return False
-    if (
-        first.isdigit()
-        and before
-        and before in ".,-"
-        and (before == "-" or text[start - 2 : start - 1].isdigit())
-    ):
+    if first.isdigit() and (before[-1:] == "-" or (before[-1:] in {".", ","} and before[:1].isdigit())):
         return False
     if last.isalnum() and (after[:1].isalnum() or after[:1] == "_"):
         return False

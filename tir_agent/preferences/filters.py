@@ -72,7 +72,14 @@ TRAJECTORY_FILTERS: Final = (
         "The run came to a limit, to a repetition or to no action, or its answer was forced",
         _MULTI_TURN,
     ),
-    Filter("no_code", code_filters.no_code, Scope.ALL, False, "No cell was executed", _MULTI_TURN),
+    Filter(
+        "no_code",
+        code_filters.no_code,
+        Scope.ALL,
+        False,
+        "No cell was executed, or none that held more than comments",
+        _MULTI_TURN,
+    ),
     Filter(
         "guess_after_error",
         code_filters.guess_after_error,
