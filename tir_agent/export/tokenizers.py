@@ -34,11 +34,13 @@ def load_tokenizer(name: str) -> Tokenizer:
         if path.suffix == _GGUF:
             if not path.is_file():
                 raise UsageError(f"There is no file {name}")
-            return AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
-        return AutoTokenizer.from_pretrained(name)
+            found: Tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+        else:
+            found = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, KeyError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"No tokenizer can be read from {name}: {first}") from None
+    return found
 
 
 def template_of(tokenizer: Tokenizer) -> Render:
