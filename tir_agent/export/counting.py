@@ -11,10 +11,10 @@ from tir_agent.preferences.masks import encode
 if TYPE_CHECKING:
     from tir_agent.preferences.tokens import Tokenizer
 
-__all__ = ["Counter"]
+__all__ = ["TokenCounter"]
 
 
-class Counter:
+class TokenCounter:
     """Counts tokens."""
 
     def __init__(self, tokenizer: Tokenizer | None, name: str | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from tir_agent.evaluate.rewards import RecordedReward
 from tir_agent.export.card import card
 from tir_agent.export.chance import rank_of, split_of
 from tir_agent.export.contamination import Contaminated
-from tir_agent.export.counting import Counter
+from tir_agent.export.counting import TokenCounter
 from tir_agent.export.intake import Intake
 from tir_agent.export.ledger import Ledger
 from tir_agent.export.manifest import (
@@ -37,7 +38,14 @@ from tir_agent.export.tokenizers import load_tokenizer, template_of
 from tir_agent.export.writing import Row, data_file, need_parquet, write_lines, write_rows
 from tir_agent.preferences import Example, Pair, sides
 from tir_agent.preferences.balance import balanced, weights
-from tir_agent.preferences.dialects import DialectError, Writer, argument_of, arrow_schema, dialect_for
+from tir_agent.preferences.dialects import (
+    DialectError,
+    Misfit,
+    Writer,
+    argument_of,
+    arrow_schema,
+    dialect_for,
+)
 from tir_agent.settings import ExportKind, ExportRecipe
 from tir_agent.store import RunReader
 
@@ -82,10 +90,11 @@ class Exporter:
         self._render = template_of(self._tokenizer) if self._tokenizer is not None else None
         # A dialect that has no form for this kind is better known now than after an hour of reading.
         self._writer(None)
-        self._counter = Counter(self._tokenizer, recipe.tokenizer and Path(recipe.tokenizer).name)
+        self._counter = TokenCounter(self._tokenizer, recipe.tokenizer and Path(recipe.tokenizer).name)
         self._rewards = RecordedReward.read(Path(recipe.rewards)) if recipe.rewards else None
         self._contaminated = Contaminated(recipe.contamination)
         self._ledger = Ledger()
+        self._misfits: Counter[Misfit] = Counter()
 
     def export(self, runs: Sequence[Path], out: Path, *, replace: bool = False) -> ExportManifest:
         """Write the set of `runs` to the folder `out`, whole or not at all.
@@ -147,6 +156,9 @@ class Exporter:
                 if self._put(spool, counted, example, its_own):
                     made += 1
                     argument = argument or its_own
+        for why, count in self._misfits.items():
+            name = self._recipe.dialect.value
+            self._progress.say(f"{count:,} examples do not fit the dialect {name}: {why.value}")
         if not made:
             raise self._nothing()
         return argument
@@ -165,7 +177,7 @@ class Exporter:
         try:
             self._writer(argument).row(example)
         except DialectError as error:
-            self._progress.say(str(error))
+            self._misfits[error.why] += 1
             self._ledger.drop(DIALECT)
             return False
         split = split_of(counted.problem.text, self._recipe.seed, self._recipe.validation)

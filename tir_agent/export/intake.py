@@ -9,7 +9,7 @@ from tir_agent.errors import MaskError
 from tir_agent.evaluate.rewards import RecordedReward
 from tir_agent.export.chance import problem_key
 from tir_agent.export.contamination import Contaminated
-from tir_agent.export.counting import Counter
+from tir_agent.export.counting import TokenCounter
 from tir_agent.export.ledger import Ledger
 from tir_agent.export.manifest import Source
 from tir_agent.export.reprompting import Reprompting, tools_of
@@ -38,7 +38,7 @@ class Intake:
         spool: Spool,
         ledger: Ledger,
         *,
-        counter: Counter,
+        counter: TokenCounter,
         contaminated: Contaminated,
         rewards: RecordedReward | None,
         say: Callable[[str], None],
