@@ -27,7 +27,7 @@ def waterfall_grid(waterfall: Waterfall) -> Grid:
         ("stage", "of", "dropped", "right ones", "left"),
         tuple(rows),
         figures=2,
-        note=f"{waterfall.right:,} of those read were right; each is counted by the first stage that drops it",
+        note=f"{waterfall.right:,} of those read were right; the first stage that drops one counts it",
     )
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from pydantic import TypeAdapter
 
 from tir_agent import __version__
 from tir_agent.errors import RunError, UsageError
@@ -18,16 +16,15 @@ from tir_agent.export.card import card
 from tir_agent.export.chance import rank_of, split_of
 from tir_agent.export.contamination import Contaminated
 from tir_agent.export.counting import TokenCounter
+from tir_agent.export.files import EXAMPLE, write_files
 from tir_agent.export.intake import Intake
 from tir_agent.export.ledger import Ledger
 from tir_agent.export.manifest import (
     MANIFEST,
     DataFile,
     ExportManifest,
-    ProblemCounts,
     Source,
     Split,
-    SplitCounts,
     Unit,
     Weights,
 )
@@ -35,7 +32,8 @@ from tir_agent.export.place import check_place, new_folder
 from tir_agent.export.selection import Selection, needs_rewards
 from tir_agent.export.spool import Counted, Spool
 from tir_agent.export.tokenizers import load_tokenizer, template_of
-from tir_agent.export.writing import Row, data_file, need_parquet, write_lines, write_rows
+from tir_agent.export.totals import problem_counts, split_counts
+from tir_agent.export.writing import need_parquet
 from tir_agent.preferences import Example, Pair, sides
 from tir_agent.preferences.balance import balanced, weights
 from tir_agent.preferences.dialects import (
@@ -43,7 +41,6 @@ from tir_agent.preferences.dialects import (
     Misfit,
     Writer,
     argument_of,
-    arrow_schema,
     dialect_for,
 )
 from tir_agent.settings import ExportKind, ExportRecipe
@@ -58,7 +55,6 @@ DIALECT = "dialect"
 BALANCE = "balance"
 _EVERY: Final = 1000
 """Trajectories between two words on how many were read."""
-_EXAMPLE: TypeAdapter[Example] = TypeAdapter(Example)
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,7 @@ class Exporter:
             argument = self._choose(spool)
             ranges = self._balance(spool)
             writer = self._writer(argument)
-            files = tuple(self._write(spool, writer, folder))
+            files = tuple(write_files(spool, self._recipe, writer, folder, self._progress.step))
             manifest = self._manifest(sources, spool, files, ranges)
             self._describe(manifest, writer, folder)
             spool.close()
@@ -187,7 +183,7 @@ class Exporter:
             rank_of(self._recipe.seed, example.id),
             example.id,
             counted.key,
-            _EXAMPLE.dump_json(example),
+            EXAMPLE.dump_json(example),
             label=None if isinstance(example, Pair) or example.kind == "sft" else example.label,
             tokens=sum(side.tokens for side in ends),
             model_tokens=sum(side.model_tokens for side in ends),
@@ -221,35 +217,6 @@ class Exporter:
         ranges = weights(*spool.labels(Split.TRAIN))
         return Weights(desirable=ranges.desirable, undesirable=ranges.undesirable) if ranges else None
 
-    def _write(self, spool: Spool, writer: Writer, folder: Path) -> Iterator[DataFile]:
-        schema = arrow_schema(writer.columns)
-        for split in Split:
-            if not spool.totals(split)[0]:
-                continue
-            self._progress.step(f"writing the {split.value} split")
-            rows: Iterable[Row] = (writer.row(_EXAMPLE.validate_json(one)) for one in spool.rows(split))
-            lines = folder / "jsonl" / f"{split.value}.jsonl"
-            table = folder / "data" / f"{split.value}.parquet"
-            write_rows(rows, schema, lines, table)
-            yield from (data_file(folder, path) for path in (table, lines))
-        for split in Split:
-            if split is Split.TRAIN or self._recipe.validation:
-                path = folder / "problems" / f"{split.value}.jsonl"
-                write_lines(self._problems(spool, split), path)
-                yield data_file(folder, path)
-
-    def _problems(self, spool: Spool, split: Split) -> Iterator[Row]:
-        for counted in spool.problems():
-            problem = counted.problem
-            if split_of(problem.text, self._recipe.seed, self._recipe.validation) is split:
-                yield {
-                    "id": problem.id,
-                    "problem": problem.text,
-                    "answer": problem.gold,
-                    "subject": problem.subject,
-                    "level": problem.level,
-                }
-
     def _manifest(
         self,
         sources: tuple[Source, ...],
@@ -257,28 +224,13 @@ class Exporter:
         files: tuple[DataFile, ...],
         ranges: Weights | None,
     ) -> ExportManifest:
-        splits = []
-        for split in Split:
-            examples, of, tokens, model_tokens = spool.totals(split)
-            if examples or split is Split.TRAIN:
-                desirable = spool.labels(split)[0] if self._recipe.kind is ExportKind.KTO else None
-                splits.append(
-                    SplitCounts(
-                        split=split,
-                        examples=examples,
-                        problems=of,
-                        tokens=tokens,
-                        model_tokens=model_tokens,
-                        desirable=desirable,
-                    )
-                )
         return ExportManifest(
             tir_agent=__version__,
             recipe=self._recipe,
             sources=sources,
             waterfall=self._ledger.waterfall(),
-            problems=_problem_counts(spool),
-            splits=tuple(splits),
+            problems=problem_counts(spool),
+            splits=split_counts(spool, self._recipe.kind),
             files=files,
             weights=ranges,
             overlaps=self._contaminated.overlaps,
@@ -292,20 +244,3 @@ class Exporter:
         (folder / "README.md").write_text(card(manifest, writer.card()), "utf-8")
         content = json.dumps(manifest.model_dump(mode="json"), ensure_ascii=False, indent=1)
         (folder / MANIFEST).write_text(content + "\n", "utf-8")
-
-
-def _problem_counts(spool: Spool) -> ProblemCounts:
-    both = right = wrong = undecided = 0
-    for counted in spool.problems():
-        both += bool(counted.right and counted.wrong)
-        right += bool(counted.right and not counted.wrong)
-        wrong += bool(counted.wrong and not counted.right)
-        undecided += not (counted.right or counted.wrong)
-    return ProblemCounts(
-        read=both + right + wrong + undecided,
-        both=both,
-        all_right=right,
-        all_wrong=wrong,
-        undecided=undecided,
-        left=sum(spool.totals(split)[1] for split in Split),
-    )
