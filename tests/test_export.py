@@ -98,6 +98,16 @@ async def test_pairs_are_one_right_and_one_wrong_of_a_problem(tmp_path: Path) ->
     assert (counts.read, counts.both, counts.all_right, counts.all_wrong, counts.left) == (4, 2, 1, 1, 2)
 
 
+async def test_a_problem_is_lost_to_the_stage_that_takes_its_last_counterpart(tmp_path: Path) -> None:
+    guessed = one(2, 5, program("x", status=ERROR), answered("3"))
+    talked = one(3, 6, answered("9"), verdict=Verdict.WRONG)
+    run = await run_of(tmp_path / "run", right(1), wrong(1), guessed, wrong(2), right(3), talked, right(4))
+    manifest = made([run], tmp_path / "set", kind=ExportKind.DPO)
+    both = {stage.name: stage.both for stage in manifest.waterfall.stages}
+    assert (both["silent"], both["no_code"], both["guess_after_error"], both["unpaired"]) == (3, 2, 1, 1)
+    assert manifest.problems.both == 3
+
+
 async def test_every_trajectory_is_accounted_for(tmp_path: Path) -> None:
     failed = one(3, 0, program("x"), verdict=None).model_copy(update={"stop": StopReason.ERROR})
     doubted = one(3, 1, program("x"), answered("4"), verdict=Verdict.TIMEOUT)

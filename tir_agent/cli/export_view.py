@@ -17,14 +17,15 @@ def grids(manifest: ExportManifest) -> list[Grid]:
 
 def waterfall_grid(waterfall: Waterfall) -> Grid:
     """What each stage dropped, and what went on."""
-    rows = [("read", "trajectories", "", "", f"{waterfall.read:,}")]
+    rows = [("read", "trajectories", "", "", f"{waterfall.read:,}", "")]
     for stage in waterfall.stages:
         dropped = f"{stage.dropped:,}" if stage.dropped else "-"
         right = f"{stage.right:,}" if stage.right else "-"
-        rows.append((stage.name, stage.unit.value, dropped, right, f"{stage.left:,}"))
+        both = "" if stage.both is None else f"{stage.both:,}"
+        rows.append((stage.name, stage.unit.value, dropped, right, f"{stage.left:,}", both))
     return Grid(
         "Waterfall",
-        ("stage", "of", "dropped", "right ones", "left"),
+        ("stage", "of", "dropped", "right ones", "left", "problems with both"),
         tuple(rows),
         figures=2,
         note=f"{waterfall.right:,} of those read were right; the first stage that drops one counts it",

@@ -142,12 +142,12 @@ class Exporter:
 
     def _choose(self, spool: Spool) -> str | None:
         """Make examples of all candidates; the name of the argument of the function that they call."""
-        selection = Selection(self._recipe, self._ledger)
+        selection = Selection(self._recipe, self._ledger, spool)
         self._ledger.announce(DIALECT, unit=Unit.EXAMPLES)
         argument: str | None = None
         made = 0
         for counted in spool.problems():
-            for example in selection.examples(counted, spool.candidates(counted.key)):
+            for example in selection.examples(counted):
                 its_own = argument_of(example)
                 if self._put(spool, counted, example, its_own):
                     made += 1

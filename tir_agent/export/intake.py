@@ -83,6 +83,8 @@ class Intake:
             dropped = self._dropped(trajectory, key, bool(right))
             if dropped is not None:
                 self._ledger.drop(dropped, right=bool(right))
+                if right is not None:
+                    self._spool.drop(key, dropped, right)
         return survey.source()
 
     def _all(self, reader: RunReader, survey: Survey) -> Iterator[Trajectory]:

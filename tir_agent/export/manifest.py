@@ -63,6 +63,8 @@ class Stage(Record):
     """Those of the dropped trajectories that were right."""
     left: int = Field(ge=0)
     """What went on to the next stage."""
+    both: int | None = Field(default=None, ge=0)
+    """Problems of which right and wrong trajectories are left; null where examples are counted."""
 
 
 class Waterfall(Record):

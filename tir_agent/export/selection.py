@@ -8,7 +8,7 @@ from typing import assert_never
 
 from tir_agent.export.ledger import Ledger
 from tir_agent.export.manifest import Unit
-from tir_agent.export.spool import Counted
+from tir_agent.export.spool import Counted, Spool
 from tir_agent.preferences import Candidate, Example, Labelled, Pair, Solution
 from tir_agent.preferences.budget import solutions
 from tir_agent.preferences.draws import draw_for
@@ -30,9 +30,10 @@ EXAMPLES = "examples"
 class Selection:
     """Makes the examples of one problem after the other."""
 
-    def __init__(self, recipe: ExportRecipe, ledger: Ledger) -> None:
+    def __init__(self, recipe: ExportRecipe, ledger: Ledger, spool: Spool) -> None:
         self._recipe = recipe
         self._ledger = ledger
+        self._spool = spool
         self._stages = group_stages(recipe.filters)
         ledger.announce(*(stage.name for stage in self._stages))
         match recipe.kind:
@@ -46,16 +47,18 @@ class Selection:
                 assert_never(recipe.kind)
         ledger.announce(EXAMPLES, unit=Unit.EXAMPLES)
 
-    def examples(self, counted: Counted, candidates: list[Candidate]) -> Iterator[Example]:
-        """Those that are made of these candidates, in an order that the seed decides."""
+    def examples(self, counted: Counted) -> Iterator[Example]:
+        """Those that are made of a problem's candidates."""
         seed, key = self._recipe.seed, counted.key
+        candidates = self._spool.candidates(key)
         for stage in self._stages:
             left = stage.keep(candidates, counted.rate, draw_for(seed, key, stage.name))
-            self._account(stage.name, candidates, left)
+            self._account(counted.key, stage.name, candidates, left)
             candidates = left
         for example in self._made(counted, candidates):
             self._ledger.examples += 1
             yield example
+        self._ledger.settle(counted.right, counted.wrong, self._spool.drops(key))
 
     def _made(self, counted: Counted, candidates: list[Candidate]) -> Iterator[Example]:
         match self._recipe.kind:
@@ -72,7 +75,7 @@ class Selection:
 
     def _solutions(self, counted: Counted, candidates: list[Candidate]) -> Iterator[Example]:
         right = [one for one in candidates if one.right]
-        self._account(WRONG, candidates, right)
+        self._account(counted.key, WRONG, candidates, right)
         taken = solutions(
             right,
             self._recipe.budget,
@@ -80,20 +83,22 @@ class Selection:
             draw_for(self._recipe.seed, counted.key, BUDGET),
             cleanest_first=self._recipe.filters.cleanest_first,
         )
-        self._account(BUDGET, right, taken)
+        self._account(counted.key, BUDGET, right, taken)
         for one in taken:
             yield Solution(id=identity_of("sft", one), problem=counted.problem, side=one)
 
     def _pairs(self, counted: Counted, candidates: list[Candidate]) -> Iterator[Example]:
         if len({one.right for one in candidates}) < 2:
-            self._account(NO_COUNTERPART, candidates, [])
+            self._account(counted.key, NO_COUNTERPART, candidates, [])
             return
         recipe = self._recipe
         draw = draw_for(recipe.seed, counted.key, UNPAIRED)
         whole = recipe.kind is ExportKind.DPO
         found = (couples if whole else steps)(candidates, recipe.pairing, draw)
         used = {one.trajectory for couple in found for one in (couple.right, couple.wrong)}
-        self._account(UNPAIRED, candidates, [one for one in candidates if one.trajectory in used])
+        self._account(
+            counted.key, UNPAIRED, candidates, [one for one in candidates if one.trajectory in used]
+        )
         for couple in found:
             yield self._pair(counted, couple)
 
@@ -112,11 +117,12 @@ class Selection:
             prefix_turns=turns,
         )
 
-    def _account(self, stage: str, before: list[Candidate], after: list[Candidate]) -> None:
+    def _account(self, key: str, stage: str, before: list[Candidate], after: list[Candidate]) -> None:
         left = {one.trajectory for one in after}
         for one in before:
             if one.trajectory not in left:
                 self._ledger.drop(stage, right=one.right)
+                self._spool.drop(key, stage, one.right)
 
 
 def identity_of(kind: str, *sides: Candidate) -> str:

@@ -24,6 +24,8 @@ CREATE TABLE problems (
     key TEXT PRIMARY KEY, number INTEGER, record BLOB, right INTEGER, wrong INTEGER, undecided INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE candidates (key TEXT, number INTEGER PRIMARY KEY, record BLOB);
+CREATE TABLE drops (key TEXT, stage TEXT, right INTEGER, count INTEGER, PRIMARY KEY (key, stage, right))
+    WITHOUT ROWID;
 CREATE INDEX candidates_by_key ON candidates (key, number);
 CREATE TABLE examples (
     split TEXT, rank BLOB, id TEXT, key TEXT, label INTEGER, tokens INTEGER, model_tokens INTEGER, row BLOB,
@@ -87,6 +89,20 @@ class Spool:
             self._base.execute(
                 "INSERT INTO candidates (key, record) VALUES (?, ?)", (key, candidate.model_dump_json())
             )
+
+    def drop(self, key: str, stage: str, right: bool) -> None:
+        """A stage drops a trajectory of this problem that was right, or wrong."""
+        with self._on_disk():
+            self._base.execute(
+                "INSERT INTO drops VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
+                (key, stage, right),
+            )
+
+    def drops(self, key: str) -> dict[tuple[str, bool], int]:
+        """How many of this problem each stage dropped, right ones and wrong ones apart."""
+        with self._on_disk():
+            rows = self._base.execute("SELECT stage, right, count FROM drops WHERE key = ?", (key,))
+            return {(stage, bool(right)): count for stage, right, count in rows}
 
     def problems(self) -> Iterator[Counted]:
         """In the order in which they were met first."""
