@@ -71,7 +71,8 @@ def decoded_loss(encoded: Encoded, tokenizer: Tokenizer) -> list[str]:
         if learnt:
             runs[-1].append(one)
         before = learnt
-    return [str(tokenizer.decode(run, skip_special_tokens=False)) for run in runs]
+    pieces = TokenPieces(tokenizer)
+    return [pieces.text(run) for run in runs]
 
 
 def _templated(conversation: Conversation, tokenizer: Tokenizer, template: str | None) -> Iterator[Piece]:

@@ -104,7 +104,7 @@ def skeleton(chat: Chat, renderer: Renderer) -> Skeleton | None:
         for slot, at in found
     )
     bare = Skeleton(text, places, marks)
-    for change in (_as_it_is, _stripped, _rewritten, _without_blanks):
+    for change in (_as_it_is, _rewritten, _stripped, _without_blanks):
         # Each reads off one more thing that templates do, and all of it is proven by the result.
         changed = change(bare, chat, renderer)
         if changed is None:
@@ -173,11 +173,14 @@ def _stripped(bare: Skeleton, chat: Chat, renderer: Renderer) -> Skeleton | None
             return None
         grown = [len(b) - len(a) for a, b in zip(literals, other.literals(), strict=True)]
         for n in range(parity, len(kept), 2):
-            size = len(bare.places[n].slot.text)
-            before, after = _around(bare.places[n].slot.text)
-            kept[n] = (len(before) - grown[n], size - len(after) + grown[n + 1])
-    if any(not 0 <= start <= end <= len(place.slot.text) for (start, end), place in _zip(kept, bare)):
-        return None
+            place = bare.places[n]
+            before, after = _around(place.slot.text)
+            written = [len(place.writing.of(before[k:])) for k in range(len(before) + 1)]
+            behind = [len(place.writing.of(after[:k])) for k in range(len(after) + 1)]
+            if grown[n] not in written or grown[n + 1] not in behind:
+                return None
+            size = len(place.slot.text)
+            kept[n] = (written.index(grown[n]), size - len(after) + behind.index(grown[n + 1]))
     return _with(bare, lambda n, place: replace(place, start=kept[n][0], end=kept[n][1]))
 
 
@@ -222,7 +225,3 @@ def _again(bare: Skeleton, chat: Chat, renderer: Renderer, texts: dict[Key, str]
 
 def _with(bare: Skeleton, changed: Callable[[int, Place], Place]) -> Skeleton:
     return replace(bare, places=tuple(changed(n, place) for n, place in enumerate(bare.places)))
-
-
-def _zip(kept: list[tuple[int, int]], bare: Skeleton) -> zip[tuple[tuple[int, int], Place]]:
-    return zip(kept, bare.places, strict=True)

@@ -30,7 +30,10 @@ class Tokenizer(Protocol):
 
     bos_token_id: int | None
     eos_token_id: int | None
+    unk_token_id: int | None
 
+    @property
+    def is_fast(self) -> bool: ...
     @property
     def all_special_ids(self) -> list[int]: ...
     @property
@@ -39,9 +42,17 @@ class Tokenizer(Protocol):
     def special_tokens_map(self) -> dict[str, Any]: ...
     def __len__(self) -> int: ...
     def __call__(
-        self, text: list[str], *, add_special_tokens: bool, split_special_tokens: bool, verbose: bool
+        self,
+        text: list[str],
+        *,
+        add_special_tokens: bool,
+        split_special_tokens: bool,
+        return_offsets_mapping: bool = False,
+        verbose: bool,
     ) -> Mapping[str, Any]: ...
-    def decode(self, token_ids: list[int], *, skip_special_tokens: bool) -> Any: ...
+    def decode(
+        self, token_ids: list[int], *, skip_special_tokens: bool, clean_up_tokenization_spaces: bool
+    ) -> Any: ...
     def get_chat_template(self, chat_template: str | None, tools: list[Any] | None) -> str: ...
     def apply_chat_template(
         self,
@@ -134,36 +145,62 @@ class TokenPieces:
                 found[n] = self._proven(anchor, text, ids, template)
         return [found[number] for number in range(len(pieces))]
 
+    def text(self, ids: list[int]) -> str:
+        """The text of `ids`, as it is in the middle of a text."""
+        if not self._anchor:
+            return self._decoded(ids)
+        return self._decoded(self._ids([self._anchor], False)[0] + ids)[len(self._anchor) :]
+
     def _ids(self, texts: list[str], template: bool) -> list[list[int]]:
-        if not texts:
-            return []
+        return [list(ids) for ids in self._encoded(texts, template)["input_ids"]] if texts else []
+
+    def _encoded(self, texts: list[str], template: bool, *, offsets: bool = False) -> Mapping[str, Any]:
         with _STATE:
             try:
-                encoded = self._tokenizer(
-                    texts, add_special_tokens=False, split_special_tokens=not template, verbose=False
+                return self._tokenizer(
+                    texts,
+                    add_special_tokens=False,
+                    split_special_tokens=not template,
+                    return_offsets_mapping=offsets,
+                    verbose=False,
                 )
             finally:
                 backend = getattr(self._tokenizer, "backend_tokenizer", None)
                 if backend is not None:
                     backend.encode_special_tokens = getattr(self._tokenizer, "split_special_tokens", False)
-        return [list(ids) for ids in encoded["input_ids"]]
 
     def _decoded(self, ids: list[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+        text = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return str(text)
 
     def _proven(self, anchor: str, text: str, ids: list[int], template: bool) -> list[int]:
         before = self._ids([anchor], template)[0] if anchor else []
-        decoded = self._decoded(ids)
+        says = self._decoded(ids)
         # Special tokens may swallow the white space around them; that is the template's, and no one else's.
-        same = decoded == text or (template and "".join(decoded.split()) == "".join(text.split()))
-        if not same or ids[: len(before)] != before:
+        same = says == text or (template and "".join(says.split()) == "".join(text.split()))
+        if ids[: len(before)] != before or not (same or self._covers(text, ids, template)):
             raise MaskError(
-                f"The tokenizer cannot write {_shown(text[len(anchor) :], decoded[len(anchor) :])} "
-                "so that it reads the same again",
+                f"The tokenizer loses a part of {_shown(text[len(anchor) :], says[len(anchor) :])}",
                 refusal=MaskRefusal.TOKENIZER,
-                hint="Use a tokenizer that keeps text as it is: byte-level, or one with byte fallback",
+                hint="Use a tokenizer that can write any text: byte-level, or one with byte fallback",
             )
         return ids[len(before) :]
+
+    def _covers(self, text: str, ids: list[int], template: bool) -> bool:
+        """Whether the tokens stand for every character, though they decode to others.
+
+        Gemma's tokenizer reads U+2581 as a space, others put all in composed form; the model that they
+        belong to saw the text like this too.
+        """
+        if not self._tokenizer.is_fast or self._tokenizer.unk_token_id in ids:
+            return False
+        (places,) = self._encoded([text], template, offsets=True)["offset_mapping"]
+        reached = 0
+        for start, end in places:
+            if start > reached:
+                return False
+            reached = max(reached, end)
+        return reached == len(text)
 
     def _needed_anchor(self) -> str:
         """Empty, unless the tokenizer begins every text with a space: pieces must not have one each."""
@@ -185,9 +222,8 @@ class TokenPieces:
         kept = list(ids)
         if not all(0 <= one < len(self._tokenizer) for one in kept):
             return None
-        before = self._ids([self._anchor], False)[0] if self._anchor else []
         while True:
-            if self._decoded(before + kept) == self._anchor + text:
+            if self.text(kept) == text:
                 return kept
             if not kept or kept[-1] not in self._special:
                 return None
