@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from dialect_examples import called, candidate, fenced, made, one_text, prefilled
 
 from tir_agent.errors import DataError
 from tir_agent.messages import Message, Origin, Role
 from tir_agent.preferences import Conversation, Pair, sides
 from tir_agent.preferences.dialects import DialectError, Misfit, argument_of, conversations_of, dialect_for
 from tir_agent.settings import Dialect, ExportKind
+
+from dialect_examples import called, candidate, fenced, made, one_text, prefilled
 
 FORMS = {
     "fenced": (fenced("42"), fenced("41")),

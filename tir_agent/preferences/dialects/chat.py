@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -11,13 +10,13 @@ from pydantic import JsonValue
 
 from tir_agent.messages import Message, Tool, ToolCall
 from tir_agent.preferences.dialects.columns import Column, ListOf, Scalar, Struct
+from tir_agent.preferences.dialects.parts import HALF_CHARACTER
 from tir_agent.preferences.dialects.writer import DialectError, Misfit, Row
 from tir_agent.preferences.examples import Example, sides
 
 __all__ = ["Chat", "argument_of", "function"]
 
 _CODE: Final = "code"
-_HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 def argument_of(example: Example) -> str | None:
@@ -140,7 +139,7 @@ class Chat:
         if isinstance(found, dict) and self._argument is not None and list(found) == [self._argument]:
             text = found[self._argument]
             # Half a character has no place in a file; JSON can name it all the same.
-            if isinstance(text, str) and not _HALF.search(text):
+            if isinstance(text, str) and not HALF_CHARACTER.search(text):
                 return found
         raise DialectError(Misfit.ARGUMENTS, example)
 

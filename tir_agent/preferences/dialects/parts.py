@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+import re
+from collections.abc import Iterator
+from typing import Final, assert_never
 
 from tir_agent.preferences.conversation import Conversation
 from tir_agent.preferences.dialects.writer import DialectError, Misfit
-from tir_agent.preferences.examples import Candidate, Example, Labelled, Pair, Solution
+from tir_agent.preferences.examples import Candidate, Example, Labelled, Pair, Solution, sides
 from tir_agent.settings import ExportKind
 
-__all__ = ["chats", "of_kind", "shared_opening", "side_names"]
+__all__ = ["HALF_CHARACTER", "chats", "of_kind", "shared_opening", "side_names"]
+
+HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
+"""A lone surrogate: Python's strings and JSON's escapes can have one, UTF-8 cannot."""
 
 
 def side_names(kind: ExportKind) -> tuple[str, ...]:
@@ -27,10 +32,13 @@ def of_kind(example: Example, kind: ExportKind) -> tuple[tuple[str, Candidate], 
     """The example's sides under their names.
 
     Raises:
+        DialectError: a text of it cannot be written to any file.
         ValueError: it is an example of another kind.
     """
     if example.kind != kind.value:
         raise ValueError(f"an example of kind {example.kind!r} among those of kind {kind.value!r}")
+    if any(HALF_CHARACTER.search(text) for text in _texts(example)):
+        raise DialectError(Misfit.HALF_CHARACTER, example.id)
     match example:
         case Solution(side=side) | Labelled(side=side):
             return (("completion", side),)
@@ -38,6 +46,15 @@ def of_kind(example: Example, kind: ExportKind) -> tuple[tuple[str, Candidate], 
             return (("chosen", chosen), ("rejected", rejected))
         case _:
             assert_never(example)
+
+
+def _texts(example: Example) -> Iterator[str]:
+    yield from (example.id, example.problem.id, example.problem.text, example.problem.gold or "")
+    for side in sides(example):
+        yield from (side.arm, side.answer or "")
+        for message in side.conversation.messages:
+            yield message.content
+            yield from (text for call in message.tool_calls for text in (call.id, call.name, call.arguments))
 
 
 def chats(example: Example, kind: ExportKind) -> tuple[tuple[str, Conversation], ...]:

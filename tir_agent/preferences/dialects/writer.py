@@ -23,6 +23,7 @@ class Misfit(StrEnum):
 
     RAW = "it is one text without a chat template"
     NOT_ONE_TEXT = "it is neither messages alone nor one text alone"
+    HALF_CHARACTER = "a text has half a character (a lone surrogate), which no file can hold"
     NOTHING_GIVEN = "no message was given"
     NOTHING_LEARNT = "there is no reply behind what was given"
     GIVEN_DIFFERS = "the two sides were not given the same"
