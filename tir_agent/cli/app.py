@@ -9,12 +9,14 @@ import typer
 import tir_agent
 from tir_agent.cli import kernel, prompts, runs, sandbox
 from tir_agent.cli.collect import collect
+from tir_agent.cli.diff import diff
 from tir_agent.cli.doctor import doctor
 from tir_agent.cli.eval import eval_runs
 from tir_agent.cli.grade import grade
 from tir_agent.cli.problems import problems
 from tir_agent.cli.show import show
 from tir_agent.cli.solve import solve
+from tir_agent.cli.stats import stats
 
 __all__ = ["app"]
 
@@ -31,6 +33,8 @@ app.command("show")(show)
 app.command("problems")(problems)
 app.command("grade")(grade)
 app.command("eval")(eval_runs)
+app.command("stats")(stats)
+app.command("diff")(diff)
 app.command("doctor")(doctor)
 app.add_typer(runs.app, name="runs")
 app.add_typer(prompts.app, name="prompts")

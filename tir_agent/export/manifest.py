@@ -16,6 +16,7 @@ from tir_agent.trajectory import PromptIdentity
 
 __all__ = [
     "FORMAT",
+    "MANIFEST",
     "VERSION",
     "DataFile",
     "ExportManifest",
@@ -30,6 +31,8 @@ __all__ = [
     "Weights",
 ]
 
+MANIFEST: Final = "export.json"
+"""Name of the file."""
 FORMAT: Final = "tir-agent/export"
 VERSION: Final = 1
 
