@@ -63,6 +63,9 @@ def test_datasets_finds_the_splits_by_the_card(
 ) -> None:
     split = {Split.TRAIN: rows[:2], Split.VALIDATION: rows[2:]}
     folder = write_export(tmp_path / "set", split, recipe=ExportRecipe(kind=kind), tables=tables)
+    (config,) = front((folder / "README.md").read_text("utf-8"))["configs"]
+    suffix = ".parquet" if tables else ".jsonl"
+    assert [Path(one["path"]).suffix for one in config["data_files"]] == [suffix, suffix]
     found = loaded(folder, tmp_path / "cache")
     assert set(found) == {"train", "validation"}
     assert found["train"]["id"][:] == ["a", "b"]

@@ -89,6 +89,13 @@ def test_pairs_of_the_same_trajectories_the_other_way_round_are_others(tmp_path:
     assert compared(a, again).only_a.count == 1
 
 
+def test_a_problem_of_both_splits_is_not_one_of_either(tmp_path: Path) -> None:
+    both = made(tmp_path, "a", {TRAIN: [solution("a")], VALIDATION: [solution("b")]})
+    one = made(tmp_path, "b", {VALIDATION: [solution("a"), solution("b")]})
+    assert compared(both, one).crossed.count == 1
+    assert compared(both, both).crossed.count == 0
+
+
 def test_an_example_that_is_there_twice_is_a_difference(tmp_path: Path) -> None:
     a = made(tmp_path, "a", {TRAIN: [solution("a"), solution("a")]})
     b = made(tmp_path, "b", {TRAIN: [solution("a")]})

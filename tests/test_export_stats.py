@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tir_agent.errors import DataError, UsageError
 from tir_agent.export.histogram import Histogram
@@ -226,6 +227,15 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
 def test_a_sound_export_has_no_faults(tmp_path: Path) -> None:
     rows = {Split.TRAIN: [solution("a"), solution("é數")], Split.VALIDATION: [solution("c")]}
     assert faults(write_export(tmp_path / "set", rows)) == []
+
+
+def test_the_account_satisfies_its_schema(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "set", {Split.TRAIN: [labelled("a", True)]}, recipe=KTO)
+    schema = Path(__file__).parent.parent / "docs" / "schema" / "export.schema.json"
+    validator = Draft202012Validator(json.loads(schema.read_text("utf-8")))
+    account = json.loads((folder / "export.json").read_text("utf-8"))
+    assert validator.is_valid(account)
+    assert not validator.is_valid(account | {"surprise": 1})
 
 
 def test_everything_that_is_wrong_is_found(tmp_path: Path) -> None:

@@ -33,9 +33,11 @@ def draw_figure(name: str, figures: ExportStats, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     stages = figures.manifest.waterfall.stages
+    # The splits are drawn by chance, and alike: one of them is enough.
+    filled = [split for split in figures.splits if split.rows][:1]
     lengths = [
         (f"{split.split.value}, {part.part.value}", part.tokens)
-        for split in figures.splits
+        for split in filled
         for part in split.parts
         if part.tokens is not None
     ]
@@ -102,11 +104,15 @@ def _lengths(axes: Any, lengths: list[tuple[str, Spread]]) -> None:
     title = (
         f"Half of the trajectories ({label}) have at most {first.median:,.0f} tokens, 95 % {first.p95:,.0f}"
     )
-    _frame(axes, title, "tokens of a conversation; broken line: median", "trajectories, %")
-    for number, (name, spread) in enumerate(lengths):
+    # Bins of one may be wider than those of another: areas are compared, and not heights.
+    widths = [spread.bins[0].high - spread.bins[0].low for _, spread in lengths]
+    unit = max(widths)
+    side = f"trajectories, % in {unit:,.0f} tokens"
+    _frame(axes, title, "tokens of a conversation; broken line: median", side)
+    for number, ((name, spread), width) in enumerate(zip(lengths, widths, strict=True)):
         colour = _COLOURS[number % len(_COLOURS)]
         edges = [spread.bins[0].low, *(one.high for one in spread.bins)]
-        heights = [100 * one.count / spread.count for one in spread.bins]
+        heights = [100 * one.count / spread.count * unit / width for one in spread.bins]
         axes.stairs(heights, edges, fill=True, color=colour, alpha=0.2)
         axes.stairs(heights, edges, color=colour, label=name)
         axes.axvline(spread.median, color=colour, linestyle="--", linewidth=1)

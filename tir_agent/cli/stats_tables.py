@@ -48,10 +48,11 @@ def notes(figures: ExportStats) -> list[str]:
         if longer is None or longer.pairs < _ENOUGH:
             continue
         for name, count in (("chosen", longer.chosen), ("rejected", longer.rejected)):
-            if count / longer.pairs > _MOST:
+            share = count / longer.pairs
+            if share > _MOST:
                 said.append(
-                    f"{split.split.value}: the {name} one is the longer in {percent(count / longer.pairs)} of "
-                    "the pairs, so that length itself may be learnt; the rule closest-length avoids that"
+                    f"{split.split.value}: the {name} one is the longer in {percent(share)} of the pairs, so "
+                    "that length itself may be learnt; the rule closest-length avoids that"
                 )
     if figures.manifest.overlaps:
         said.append(
