@@ -37,6 +37,7 @@ FLOORS = [
         "grading",
         "costs",
         "preferences",
+        "configuration",
     },
     {"agent", "judging"},
     {"store", "evaluate", "tracing"},

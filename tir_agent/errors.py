@@ -7,6 +7,7 @@
     │   ├── PriceError           a price file is missing or invalid
     │   ├── TrajectoryError      a trajectory file is missing or invalid
     │   ├── DataError            a data set is missing, or cannot be read as problems
+    │   │   └── MaskError            a conversation cannot be encoded so that its loss mask is certain
     │   ├── ConfigError          a configuration file is missing or invalid
     │   └── RunError             a run's folder is missing, in use, or of another configuration
     ├── MachineryError           something around the model failed: never shown to the model as output
@@ -25,6 +26,8 @@ What a model's own code does (an exception, a time-out, a killed kernel) is not 
 `Execution` with a status, because it is data.
 """
 
+from enum import StrEnum
+
 __all__ = [
     "BaseImageUnavailable",
     "BranchRefused",
@@ -32,6 +35,8 @@ __all__ = [
     "ContextOverflow",
     "DataError",
     "MachineryError",
+    "MaskError",
+    "MaskRefusal",
     "ModelError",
     "ModelRejected",
     "ModelUnavailable",
@@ -80,6 +85,33 @@ class TrajectoryError(UsageError):
 
 class DataError(UsageError):
     """A data set is missing, or cannot be read as problems."""
+
+
+class MaskRefusal(StrEnum):
+    """Why a conversation has no certain loss mask."""
+
+    NO_TEMPLATE = "no template"
+    """There is no chat template, or it failed on these messages."""
+    REWRITTEN = "rewritten"
+    """The template does not write a message as it is, or writes it anew when others follow."""
+    LEFT_OUT = "left out"
+    """The template leaves out a message, or writes what the model wrote more than once."""
+    CALLS_LEFT_OUT = "calls left out"
+    """The template leaves out a tool call, or a part of one."""
+    ARGUMENTS = "arguments"
+    """A tool call's arguments are not a JSON object."""
+    FORGED = "forged"
+    """Text that no model wrote would be read as special tokens of the template."""
+    TOKENIZER = "tokenizer"
+    """The tokenizer cannot write a text so that it can be read back."""
+
+
+class MaskError(DataError):
+    """A conversation cannot be encoded so that it is certain which tokens the model wrote."""
+
+    def __init__(self, message: str, *, refusal: MaskRefusal, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.refusal = refusal
 
 
 class ConfigError(UsageError):

@@ -12,7 +12,9 @@ from tir_agent.cli.collect import collect
 from tir_agent.cli.diff import diff
 from tir_agent.cli.doctor import doctor
 from tir_agent.cli.eval import eval_runs
+from tir_agent.cli.export import export
 from tir_agent.cli.grade import grade
+from tir_agent.cli.import_ import import_runs
 from tir_agent.cli.problems import problems
 from tir_agent.cli.show import show
 from tir_agent.cli.solve import solve
@@ -31,8 +33,10 @@ app.command("solve")(solve)
 app.command("collect")(collect)
 app.command("show")(show)
 app.command("problems")(problems)
+app.command("import")(import_runs)
 app.command("grade")(grade)
 app.command("eval")(eval_runs)
+app.command("export")(export)
 app.command("stats")(stats)
 app.command("diff")(diff)
 app.command("doctor")(doctor)

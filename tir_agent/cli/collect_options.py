@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tir_agent.collect.config import Table, assign, load_config, parse_assignment, validated
+from tir_agent.collect.config import load_config, validated
 from tir_agent.collect.session import is_run
+from tir_agent.configuration import Table, assign, merge, parse_assignment
 from tir_agent.errors import ConfigError, RunError, UsageError
 from tir_agent.settings import Operation, ProblemSource, Recipe
 from tir_agent.store import RunReader
@@ -47,9 +48,9 @@ def resolve(asked: Asked) -> tuple[Recipe, Operation]:
     if "problems" not in table:
         raise UsageError("No data set was given", hint="tir collect problems.jsonl --model NAME --samples 8")
     _add_arm(table, asked)
-    _merge(table, "samples", asked.samples)
+    merge(table, "samples", asked.samples)
     table |= {name: value for name, value in asked.recipe.items() if value is not None}
-    _merge(table, "operation", asked.operation)
+    merge(table, "operation", asked.operation)
     for written in asked.assignments:
         assign(table, *parse_assignment(written))
     if isinstance(samples := table.get("samples"), dict):
@@ -74,7 +75,7 @@ def _resumed(asked: Asked) -> tuple[Recipe, Operation]:
     table: Table = {**manifest.recipe.model_dump(mode="json"), "operation": last}
     if _said(asked.server):
         _serve(table, manifest.recipe.arms[0].name, asked.server)
-    _merge(table, "operation", asked.operation)
+    merge(table, "operation", asked.operation)
     for written in asked.assignments:
         path, value = parse_assignment(written)
         if path[0] != "operation":
@@ -98,7 +99,7 @@ def _add_arm(table: Table, asked: Asked) -> None:
             arms.append({})
         arm: Table = arms[0]
         sampling = asked.arm.get("sampling")
-        _merge(arm, "sampling", sampling if isinstance(sampling, dict) else {})
+        merge(arm, "sampling", sampling if isinstance(sampling, dict) else {})
         arm |= {name: value for name, value in asked.arm.items() if value is not None and name != "sampling"}
     if not arms:
         raise UsageError("No model was given", hint="--model embedded, or a model of your server")
@@ -124,23 +125,8 @@ def _serve(table: Table, arm: str, server: Table) -> None:
         known = {"arm": arm}
         servers.append(known)
     limits = server.get("limits")
-    _merge(known, "limits", limits if isinstance(limits, dict) else {})
+    merge(known, "limits", limits if isinstance(limits, dict) else {})
     known |= {name: value for name, value in server.items() if value is not None and name != "limits"}
-
-
-def _merge(table: Table, name: str, said: Table) -> None:
-    """Put what was said into a table of the table."""
-    said = {key: value for key, value in said.items() if value is not None}
-    if not said:
-        return
-    there = table.setdefault(name, {})
-    if not isinstance(there, dict):
-        raise ConfigError(f"{name} must be a table")
-    for key, value in said.items():
-        if isinstance(value, dict):
-            _merge(there, key, value)
-        else:
-            there[key] = value
 
 
 def _said(table: Table) -> bool:

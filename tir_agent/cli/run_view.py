@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from tir_agent.settings import Arm
-from tir_agent.store import Counts, Manifest, folder_bytes
+from tir_agent.store import Counts, Imported, Manifest, folder_bytes
 
 __all__ = ["counts_of", "describe", "size"]
 
@@ -39,19 +39,23 @@ def describe(folder: Path, manifest: Manifest, counts: Counts) -> Iterator[tuple
     yield "created", f"{manifest.created:%Y-%m-%d %H:%M:%S %Z} by tir-agent {manifest.tir_agent}"
     for part in manifest.parts:
         yield "merged of", f"{part.name} ({part.manifest.id})"
+    if manifest.imported is not None:
+        yield from _imported(manifest.imported)
     source = recipe.problems
     words = [source.path, source.subset, source.split, *source.filters]
     yield "problems", f"{manifest.problems.count} of {', '.join(word for word in words if word)}"
     for arm in recipe.arms:
-        yield "arm", _arm(arm)
+        yield "arm", arm.name if manifest.imported is not None else _arm(arm)
     for prompt in manifest.prompts:
         yield "prompt", f"{prompt.arm}: {prompt.name} (sha256 {prompt.sha256[:12]})"
-    plan = recipe.samples.model_dump(exclude={"kind"})
-    yield "samples", f"{recipe.samples.kind} ({_pairs(plan)})"
+    if manifest.imported is None:
+        plan = recipe.samples.model_dump(exclude={"kind"})
+        yield "samples", f"{recipe.samples.kind} ({_pairs(plan)})"
     changed = recipe.model_dump(mode="json", exclude_defaults=True, include={"budget", "limits", "stages"})
     for name, fields in changed.items():
         yield name, _pairs(fields)
-    yield "seed", str(recipe.seed)
+    if manifest.imported is None:
+        yield "seed", str(recipe.seed)
     for writing in manifest.writings:
         host = writing.host
         yield (
@@ -85,6 +89,11 @@ def counts_of(counts: Counts) -> dict[str, JsonValue]:
         "seconds": counts.seconds,
         "cost": counts.cost,
     }
+
+
+def _imported(imported: Imported) -> Iterator[tuple[str, str]]:
+    for file in imported.files:
+        yield "imported", f"{file.name} (sha256 {file.sha256[:12]}), read as {imported.layout}"
 
 
 def _arm(arm: Arm) -> str:

@@ -160,7 +160,11 @@ class RecordedReward:
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
         """As recorded; None for trajectories that are not there."""
-        return [self._rewards.get(one.id) for one in candidates]
+        return [self.of(one.id) for one in candidates]
+
+    def of(self, trajectory: str) -> float | None:
+        """The reward of the trajectory with this id; None where it is not there."""
+        return self._rewards.get(trajectory)
 
     async def close(self) -> None:
         """Nothing to do."""

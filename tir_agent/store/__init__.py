@@ -3,7 +3,17 @@
 from tir_agent.store.counts import Counts, count, find_runs, folder_bytes
 from tir_agent.store.grade_log import GradeLog, GradeRow, read_grades
 from tir_agent.store.grade_terms import GradeTerms
-from tir_agent.store.manifest import ArmPrompt, Draft, Host, Manifest, Part, ProblemSet, Writing
+from tir_agent.store.manifest import (
+    ArmPrompt,
+    Draft,
+    Host,
+    Imported,
+    ImportedFile,
+    Manifest,
+    Part,
+    ProblemSet,
+    Writing,
+)
 from tir_agent.store.merge import merge as merge_runs
 from tir_agent.store.outcome import Key, Outcome
 from tir_agent.store.reader import RunReader
@@ -22,6 +32,8 @@ __all__ = [
     "GradeRow",
     "GradeTerms",
     "Host",
+    "Imported",
+    "ImportedFile",
     "Key",
     "Manifest",
     "Outcome",

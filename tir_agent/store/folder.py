@@ -99,6 +99,7 @@ def begin(layout: Layout, draft: Draft, lines: bytes, parts: tuple[Part, ...] = 
         problems=problem_set(lines),
         writings=(Writing.now(draft.operation),),
         parts=parts,
+        imported=draft.imported,
     )
     _write(layout, manifest)
     return manifest
@@ -114,9 +115,16 @@ def resume(layout: Layout, draft: Draft, lines: bytes) -> Manifest:
     manifest = read_manifest(layout)
     if manifest.parts:
         raise RunError(f"{layout.root} was merged of other runs, and nothing is added to such a run")
+    if (manifest.imported is None) != (draft.imported is None):
+        was, now = ("imported", "a collection") if manifest.imported else ("collected", "an import")
+        raise RunError(
+            f"The run in {layout.root} was {was}: {now} is not added to it", hint="Give another folder"
+        )
     recipe = _grown(manifest.recipe, draft.recipe)
     differing = differences(draft.recipe, recipe, "recipe")
     differing += differences(draft.prompts, manifest.prompts, "prompts")
+    if draft.imported is not None and manifest.imported is not None:
+        differing += differences(draft.imported, manifest.imported, "imported")
     differing += differences(problem_set(lines), manifest.problems, "problems")
     if differing:
         raise RunError(

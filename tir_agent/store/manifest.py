@@ -13,7 +13,19 @@ from tir_agent import __version__
 from tir_agent.messages import Record
 from tir_agent.settings import Fixed, Operation, Recipe
 
-__all__ = ["FORMAT", "VERSION", "ArmPrompt", "Draft", "Host", "Manifest", "Part", "ProblemSet", "Writing"]
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "ArmPrompt",
+    "Draft",
+    "Host",
+    "Imported",
+    "ImportedFile",
+    "Manifest",
+    "Part",
+    "ProblemSet",
+    "Writing",
+]
 
 FORMAT: Final = "tir-agent/run"
 VERSION: Final = 1
@@ -78,6 +90,29 @@ class Writing(Record):
         )
 
 
+class ImportedFile(Record):
+    """A file of recorded trajectories."""
+
+    name: str
+    """Without its folder."""
+    sha256: str
+    """Of its bytes."""
+
+
+class Imported(Record):
+    """Where the trajectories of a run come from that was not collected here."""
+
+    files: tuple[ImportedFile, ...]
+    layout: str
+    """As which they were read: `mathcoder`, `mint`, `tora`, `messages`, or `auto`, each row as what it is."""
+    model: str | None = None
+    """The arm of those that do not name their model, where the user gave one."""
+    limit: int | None = None
+    """The most trajectories that are taken."""
+    trajectories: int = Field(ge=0)
+    """Those that a finished import has."""
+
+
 class Draft(Record):
     """What a run is to be, before it has a folder."""
 
@@ -85,6 +120,7 @@ class Draft(Record):
     prompts: tuple[ArmPrompt, ...] = ()
     """One for each arm."""
     operation: Operation = Operation()
+    imported: Imported | None = None
 
 
 class Part(Record):
@@ -113,6 +149,9 @@ class Manifest(Record):
     """In the order in which they began."""
     parts: tuple[Part, ...] = ()
     """The runs that were merged; `recipe` is then the first one's, with the arms of all."""
+    imported: Imported | None = None
+    """Null for a run that was collected. Of the `recipe` of another one only the problems' file, the arms'
+    names and models, and the most samples of a problem and arm say something."""
 
     @property
     def expected(self) -> int | None:
@@ -121,5 +160,7 @@ class Manifest(Record):
             counts = [part.manifest.expected for part in self.parts]
             known = [count for count in counts if count is not None]
             return sum(known) if len(known) == len(counts) else None
+        if self.imported is not None:
+            return self.imported.trajectories
         samples = self.recipe.samples
         return samples.samples * self.problems.count if isinstance(samples, Fixed) else None

@@ -125,6 +125,8 @@ class _Verification:
 
 def _samples_each(manifest: Manifest) -> int | None:
     """Samples of each problem; None where they depend on what comes out, or the problems differ."""
+    if manifest.imported is not None:
+        return None
     if not manifest.parts:
         samples = manifest.recipe.samples
         return samples.samples if isinstance(samples, Fixed) else None

@@ -1,0 +1,72 @@
+"""What is said of an export that was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tir_agent.cli.grid import Grid
+from tir_agent.export.manifest import ExportManifest, Waterfall, Weights
+
+__all__ = ["grids", "notes", "waterfall_grid"]
+
+
+def grids(manifest: ExportManifest) -> list[Grid]:
+    """The waterfall, and what the splits hold."""
+    return [waterfall_grid(manifest.waterfall), _splits(manifest)]
+
+
+def waterfall_grid(waterfall: Waterfall) -> Grid:
+    """What each stage dropped, and what went on."""
+    rows = [("read", "trajectories", "", "", f"{waterfall.read:,}")]
+    for stage in waterfall.stages:
+        dropped = f"{stage.dropped:,}" if stage.dropped else "-"
+        right = f"{stage.right:,}" if stage.right else "-"
+        rows.append((stage.name, stage.unit.value, dropped, right, f"{stage.left:,}"))
+    return Grid(
+        "Waterfall",
+        ("stage", "of", "dropped", "right ones", "left"),
+        tuple(rows),
+        figures=2,
+        note=f"{waterfall.right:,} of those read were right; the first stage that drops one counts it",
+    )
+
+
+def _splits(manifest: ExportManifest) -> Grid:
+    rows = [
+        (
+            one.split.value,
+            f"{one.examples:,}",
+            f"{one.problems:,}",
+            f"{one.tokens:,}",
+            f"{one.model_tokens:,}",
+            "-" if one.desirable is None else f"{one.desirable:,}",
+        )
+        for one in manifest.splits
+    ]
+    return Grid(
+        "Set",
+        ("split", "examples", "problems", "tokens", "model's tokens", "desirable"),
+        tuple(rows),
+    )
+
+
+def notes(manifest: ExportManifest) -> Iterator[str]:
+    """Sentences about the problems, and what a trainer should be told."""
+    counts = manifest.problems
+    yield (
+        f"{counts.read:,} problems: {counts.both:,} with right and wrong trajectories, "
+        f"{counts.all_right:,} all right, {counts.all_wrong:,} all wrong, {counts.undecided:,} undecided; "
+        f"{counts.left:,} are in the set"
+    )
+    if manifest.weights is not None:
+        yield _weights(manifest.weights)
+    if manifest.overlaps:
+        yield f"{len(manifest.overlaps):,} problems are too much like a benchmark's: see README.md of the set"
+
+
+def _weights(weights: Weights) -> str:
+    (least, most), (low, high) = weights.desirable, weights.undesirable
+    return (
+        f"KTO's weights: desirable {least:.2f} to {most:.2f} with undesirable 1, "
+        f"or undesirable {low:.2f} to {high:.2f} with desirable 1"
+    )
