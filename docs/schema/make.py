@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from tir_agent.export.manifest import ExportManifest
 from tir_agent.store import GradeRow, Manifest
 from tir_agent.trajectory import Problem, Trajectory
 
@@ -21,6 +22,7 @@ SCHEMAS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
         "run.schema.json": Manifest,
         "problem.schema.json": Problem,
         "grade.schema.json": GradeRow,
+        "export.schema.json": ExportManifest,
     }
 )
 """Which file describes which record."""

@@ -9,6 +9,7 @@ import typer
 import tir_agent
 from tir_agent.cli import kernel, prompts, runs, sandbox
 from tir_agent.cli.collect import collect
+from tir_agent.cli.diff import diff
 from tir_agent.cli.doctor import doctor
 from tir_agent.cli.eval import eval_runs
 from tir_agent.cli.export import export
@@ -17,6 +18,7 @@ from tir_agent.cli.import_ import import_runs
 from tir_agent.cli.problems import problems
 from tir_agent.cli.show import show
 from tir_agent.cli.solve import solve
+from tir_agent.cli.stats import stats
 
 __all__ = ["app"]
 
@@ -35,6 +37,8 @@ app.command("import")(import_runs)
 app.command("grade")(grade)
 app.command("eval")(eval_runs)
 app.command("export")(export)
+app.command("stats")(stats)
+app.command("diff")(diff)
 app.command("doctor")(doctor)
 app.add_typer(runs.app, name="runs")
 app.add_typer(prompts.app, name="prompts")

@@ -49,7 +49,7 @@ def draw(grids: Sequence[Grid], notes: Sequence[str]) -> None:
 
 def _draw(console: Console, grids: Sequence[Grid], notes: Sequence[str]) -> None:
     for grid in grids:
-        console.print(Text(grid.title, style="bold"))
+        console.print(Text(_one_line(grid.title), style="bold"))
         table = Table(box=None, pad_edge=False, header_style="dim")
         for number, heading in enumerate(grid.headings):
             cells = [cell_len(_one_line(row[number])) for row in grid.rows]
@@ -63,7 +63,7 @@ def _draw(console: Console, grids: Sequence[Grid], notes: Sequence[str]) -> None
             table.add_row(*(Text(_one_line(cell)) for cell in row))
         console.print(table)
         if grid.note:
-            console.print(Text(grid.note, style="dim"))
+            console.print(Text(_one_line(grid.note), style="dim"))
         console.print()
     for note in notes:
         console.print(Text(printable(note), style="yellow"))

@@ -24,7 +24,7 @@ _WHAT: Final[Mapping[ExportKind, str]] = MappingProxyType(
         ExportKind.SFT: "solutions to imitate: mathematical problems that a language model solved rightly",
         ExportKind.DPO: "pairs of a right and a wrong trajectory of the same mathematical problem",
         ExportKind.KTO: "trajectories on mathematical problems, each of them desirable or not",
-        ExportKind.STEPS: "pairs of turns in which a right and a wrong trajectory of a mathematical problem part",
+        ExportKind.STEPS: "pairs of turns in which a right and a wrong trajectory of a problem part",
     }
 )
 _SIZES: Final = (
@@ -88,10 +88,9 @@ def _body(manifest: ExportManifest, dialect_lines: str) -> Iterator[str]:
     rows = sum(counts.examples for counts in manifest.splits)
     yield from ("", f"# Tool-integrated reasoning for {recipe.kind.value.upper()}", "")
     yield (
-        f"{rows:,} {_WHAT[recipe.kind]}. In a trajectory a model reasons, writes Python, and sees what a real "
-        f"Jupyter kernel answered, until it commits to an answer, which was compared with the reference "
-        f"answer. Written by [tir-agent](https://pypi.org/project/tir-agent/) {cell(manifest.tir_agent)} in "
-        f"the dialect `{recipe.dialect.value}`."
+        f"{rows:,} {_WHAT[recipe.kind]}. In a trajectory a model reasons, writes Python, and sees what a "
+        f"real Jupyter kernel answered, until it commits to an answer, which was compared with the reference "
+        f"answer. Written by tir-agent {cell(manifest.tir_agent)} in the dialect `{recipe.dialect.value}`."
     )
     yield from _loading(manifest)
     if dialect_lines:
@@ -108,9 +107,7 @@ def _body(manifest: ExportManifest, dialect_lines: str) -> Iterator[str]:
     yield (
         cell(recipe.licence)
         if recipe.licence is not None
-        else (
-            "None was named. Those of the problems and of the models that wrote the trajectories bind as well."
-        )
+        else ("None was named. Those of the problems and of the models that wrote the trajectories bind.")
     )
 
 
@@ -134,7 +131,7 @@ def _losses() -> Iterator[str]:
         "interpreter, the prompt, exemplars, nudges or a critic's words, in whatever role they stand, and in "
         "the rejected conversation as little as in the chosen one. Who wrote each character was recorded "
         "when it was written. A trainer that masks the prompt alone, as TRL does for DPO and KTO, trains on "
-        "the interpreter's output; `tir_agent.training` has the masks."
+        "the interpreter's output; the training recipes of tir-agent do not."
     )
 
 

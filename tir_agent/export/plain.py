@@ -9,7 +9,7 @@ from typing import Final
 __all__ = ["cell", "without_folders"]
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
-_MARKUP: Final = re.compile(r"([\\`*_\[\]<>|#])")
+_MARKUP: Final = re.compile(r"([\\`*\[\]<>|#]|(?<!\w)_|_(?!\w))")
 
 
 def without_folders(name: str) -> str:

@@ -9,14 +9,13 @@ from typing import Final, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tir_agent.errors import DataError, StorageError
-from tir_agent.export.manifest import FORMAT, VERSION, ExportManifest, Split
+from tir_agent.export.manifest import FORMAT, MANIFEST, VERSION, ExportManifest, Split
 from tir_agent.export.row import Row, row_of
 from tir_agent.settings import Dialect
 from tir_agent.store import Fault
 
-__all__ = ["MANIFEST", "ExportReader", "ProblemRow"]
+__all__ = ["ExportReader", "ProblemRow"]
 
-MANIFEST: Final = "export.json"
 _LONGEST_LINE: Final = 256 * 2**20
 """Bytes. No example is so long; a file that is no text may have no line's end at all."""
 _OWN: Final = frozenset({Dialect.TRL, Dialect.TRL_TEXT})
@@ -78,6 +77,11 @@ class ExportReader:
         """Those that it speaks of."""
         return tuple(counts.split for counts in self.manifest.splits)
 
+    @property
+    def _empty(self) -> frozenset[Split]:
+        """Splits without rows, of which there need be no file."""
+        return frozenset(counts.split for counts in self.manifest.splits if not counts.examples)
+
     def rows_path(self, split: Split) -> Path:
         """The rows as JSON."""
         return self.path / "jsonl" / f"{split.value}.jsonl"
@@ -96,6 +100,8 @@ class ExportReader:
             StorageError: it cannot be read.
         """
         own = self.manifest.recipe.dialect in _OWN
+        if not self.rows_path(split).exists() and split in self._empty:
+            return iter(())
         return self._parsed(self.rows_path(split), lambda line: row_of(line, own_columns=own), damaged)
 
     def problems(self, split: Split, damaged: Callable[[Fault], None] | None = None) -> Iterator[ProblemRow]:

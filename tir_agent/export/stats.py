@@ -52,8 +52,8 @@ class PartFigures(Record):
 
 
 class Longer(Record):
-    """Pairs by which of the two has more tokens of the model's. Far from half of each, length itself is
-    learnt (arXiv:2403.19159)."""
+    """Pairs by which of the two has more tokens of the model's, or more tokens where rows do not tell them
+    apart. Where most of one kind are the longer ones, length itself is learnt (arXiv:2403.19159)."""
 
     chosen: int
     rejected: int
@@ -166,14 +166,17 @@ class _Tally:
         for part, side in _parts(row):
             self._parts.setdefault(part, _PartTally(part)).add(side)
         if row.chosen is not None and row.rejected is not None:
-            self._compare(row.chosen.model_tokens, row.rejected.model_tokens)
+            self._compare(row.chosen, row.rejected)
         self._margins.add(row.margin)
         self._prefixes.add(row.prefix_turns)
 
-    def _compare(self, chosen: int | None, rejected: int | None) -> None:
-        if chosen is None or rejected is None:
+    def _compare(self, chosen: Side, rejected: Side) -> None:
+        one, other = chosen.model_tokens, rejected.model_tokens
+        if one is None or other is None:
+            one, other = chosen.tokens, rejected.tokens
+        if one is None or other is None:
             return
-        self._longer[Part.CHOSEN if chosen > rejected else Part.REJECTED if rejected > chosen else None] += 1
+        self._longer[Part.CHOSEN if one > other else Part.REJECTED if other > one else None] += 1
 
     def figures(self, split: Split, pass_rates: Spread | None) -> SplitFigures:
         each = Histogram()
