@@ -19,8 +19,8 @@ __all__ = ["NOT_RECORDED", "execution_of"]
 NOT_RECORDED: Final = "No output of this code is recorded."
 
 _ROW: Final = "-" * 75
-_SILENT: Final = "[Executed Successfully with No Output]"
-"""What MINT shows for code that prints nothing."""
+_SILENT: Final = frozenset({"[Executed Successfully with No Output]", "<empty_execution>"})
+"""What MINT and MathCoder show for code that prints nothing."""
 _NAME: Final = r"[A-Za-z_][\w.]*"
 _IPYTHON: Final = re.compile(rf"^-{{75}}\s+({_NAME})\s+Traceback \(most recent call last\)", re.MULTILINE)
 _CHAINED: Final = re.compile(rf"^({_NAME})\s+Traceback \(most recent call last\)", re.MULTILINE)
@@ -43,7 +43,7 @@ def execution_of(output: str | None) -> Execution:
         return Execution(status=ExecutionStatus.REFUSED, error=error)
     if output.strip() == _ROW:
         return Execution(status=ExecutionStatus.TIMEOUT, stdout=output)
-    if output.strip() == _SILENT:
+    if output.strip() in _SILENT:
         return Execution(status=ExecutionStatus.OK)
     clean = strip_ansi(output)
     found = _error_in(clean)
