@@ -260,6 +260,23 @@ def test_what_reads_runs_reads_an_imported_one(tmp_path: Path) -> None:
     assert "50.0 %" in report.output
 
 
+def test_the_pages_example_is_what_the_command_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "importing.md").read_text(encoding="utf-8")
+    rows, shown = _block(page, "json"), _block(page, "console")
+    monkeypatch.chdir(tmp_path)
+    Path("log.jsonl").write_text(rows, encoding="utf-8")
+    command, _, output = shown.partition("\n")
+    ran = run(*command.removeprefix("$ tir ").split())
+    assert ran.stdout == output
+
+
+def _block(page: str, language: str) -> str:
+    """The first block of a language's; a fence inside a line does not end it."""
+    return page.partition(f"```{language}\n")[2].partition("\n```\n")[0] + "\n"
+
+
 @pytest.mark.parametrize(
     ("name", "count", "problems_", "labels", "both"),
     [

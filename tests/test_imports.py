@@ -64,7 +64,7 @@ def test_the_problem_is_the_one_that_its_text_makes_and_its_gold_is_written_as_e
     found = read_replay(mathcoder(problem="  What is 6 * 7?\n"), "f:1", MATHCODER).problem
     assert found.id == problem_from_text("What is 6 * 7?").id
     assert (found.gold, found.source) == ("42", "f:1")
-    assert read_replay(mathcoder(gold=[0, 5.0]), "f:1", MATHCODER).problem.gold == "0, 5"
+    assert read_replay(mathcoder(gold=[0, 5.0]), "f:1", MATHCODER).problem.gold == "[0, 5]"
     assert read_replay(mathcoder(gold="6 * 7\n#### 42"), "f:1", MATHCODER).problem.gold == "42"
 
 
@@ -127,6 +127,19 @@ def test_an_output_that_looks_like_a_reply_stays_the_interpreters() -> None:
     assert (found.answer, found.stop) == (None, StopReason.NO_ACTION)
 
 
+@pytest.mark.parametrize(
+    ("final", "answer"),
+    [
+        ("<solution> 1 </solution> no, <solution> 2 </solution>", "2"),
+        ("<solution> It is <solution> 4 </solution>", "4"),
+        ("<solution> </solution>", None),
+        ("<solution> 4", None),
+    ],
+)
+def test_the_last_solution_of_mints_counts(final: str, answer: str | None) -> None:
+    assert read_replay(mint(final=final), "f:1", MINT).answer == answer
+
+
 def test_toras_own_reading_counts_where_there_is_no_box() -> None:
     found = read_replay(tora(final="\nForty-two of them.", pred="42"), "f:1", TORA)
     assert (found.answer, found.label, found.stop) == ("42", None, StopReason.ANSWERED)
@@ -168,6 +181,7 @@ def test_a_reading_of_an_earlier_reply_is_told_apart_too() -> None:
         ("[Executed Successfully with No Output]", OK, None, ""),
         ("<empty_execution>", OK, None, ""),
         ("-" * 75, LATE, None, "-" * 75),
+        (f"{'-' * 75} Timeout waiting for reply    Traceback (most recent call last) ", LATE, None, ""),
         (ALARM, LATE, "TimeoutError", ""),
         (ALARM.partition("Cell")[0] + "...\n[Output Truncated]", LATE, "TimeoutError", ""),
         ("timeout_decorator.timeout_decorator.TimeoutError: 'Timed Out'", LATE, None, ""),

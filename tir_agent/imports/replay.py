@@ -36,7 +36,7 @@ SYSTEMS: Final = (MATHCODER, MINT, TORA)
 
 _OPEN: Final = "<execute>\n"
 _CLOSE: Final = "</execute>"
-_SOLUTION: Final = re.compile(r"<solution>(.*?)</solution>", re.DOTALL)
+_SOLUTION: Final = re.compile(r"<solution>((?:(?!</?solution>).)*+)</solution>", re.DOTALL)
 _TOLD: Final = re.compile(
     r"(?:^|\n)(?=You|Your)(?:Your answer is wrong\.)?"
     r"(?:\n?You have \d+ steps? left and \d+ chances? to propose solution left\."
