@@ -1,8 +1,8 @@
 r"""The answer that MathCoder glued to the end of what its model wrote.
 
 Its recordings end as `\(\boxed{y = 0}\)0`: the last `0` is what the system read out of the box. It is cut off
-where it can be told apart: what stands there without a space, right behind the end of a formula or of a
-sentence, says what a box says. Elsewhere it stays, as in `the total is 1616`.
+where it can be told apart: it stands without a space right behind the end of a formula or of a sentence, and
+says what a box says, or is a number, or stands behind a displayed formula. Elsewhere it stays.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _LONGEST: Final = 200
 _ENDS: Final = re.compile(r"\\\]|\\\)|\$(?=\S)|(?<![\d\s])[.!?:]|[\])}](?=\S)|(?<=[a-z%])(?=[\d\\-])")
 """Behind what a reading may stand."""
 _DECORATION: Final = re.compile(r"\\[,;! ]|\^?\\circ|\\(?:text|mathrm|left|right|quad)|[\s\\${}%]")
+_NUMBER: Final = re.compile(r"-?\d[\d.,]*")
 _BOX: Final = r"\boxed"
 _DISPLAYED: Final = r"\]"
 _MOST: Final = 8
@@ -41,10 +42,10 @@ def glued_answer(final: str, earlier: Sequence[str]) -> tuple[str, str | None]:
     from_ = max(len(final) - _LONGEST, 0)
     for end in _ENDS.finditer(final, from_):
         tail = final[end.end() :]
-        if not tail or any(char.isspace() for char in tail):
+        if not any(map(str.isalnum, tail)) or any(map(str.isspace, tail)):
             continue
-        # Behind a displayed formula a model goes to a new line, as it does everywhere else.
-        if end[0] == _DISPLAYED or _says(_plain(tail), known):
+        # No model writes on behind a displayed formula, or a number right behind a full stop.
+        if end[0] == _DISPLAYED or (end[0] == "." and _NUMBER.fullmatch(tail)) or _says(_plain(tail), known):
             return final[: end.end()], tail
     return final, None
 

@@ -1,9 +1,9 @@
 """How an execution ended, guessed from the output that was recorded of it.
 
-Covered are the marks of IPython and Python (tracebacks, also without their first lines), MathCoder (a row
-of 75 dashes and nothing else: its kernel timed out), MINT (its alarm raises `TimeoutError`) and ToRA (the
-traceback's last line alone). Not covered: a program that prints what looks like an error, and is taken for
-one that failed.
+Covered are the marks of IPython and Python (tracebacks, also without their first lines), MathCoder (a
+row of 75 dashes with `Timeout waiting for reply` or nothing behind it: its kernel timed out), MINT (its alarm
+raises `TimeoutError`) and ToRA (the traceback's last line alone). Not covered: a program that prints what
+looks like an error, and is taken for one that failed.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ __all__ = ["NOT_RECORDED", "execution_of"]
 NOT_RECORDED: Final = "No output of this code is recorded."
 
 _ROW: Final = "-" * 75
-_SILENT: Final = "[Executed Successfully with No Output]"
-"""What MINT shows for code that prints nothing."""
+_SILENT: Final = frozenset({"[Executed Successfully with No Output]", "<empty_execution>"})
+"""What MINT and MathCoder show for code that prints nothing."""
 _NAME: Final = r"[A-Za-z_][\w.]*"
-_IPYTHON: Final = re.compile(rf"^-{{75}}\s+({_NAME})\s+Traceback \(most recent call last\)", re.MULTILINE)
+_IPYTHON: Final = re.compile(r"^-{75}\s+(\S[^\n]*?)\s+Traceback \(most recent call last\)", re.MULTILINE)
 _CHAINED: Final = re.compile(rf"^({_NAME})\s+Traceback \(most recent call last\)", re.MULTILINE)
 _PYTHON: Final = re.compile(r"^Traceback \(most recent call last\):", re.MULTILINE)
 _SYNTAX: Final = re.compile(r"^\s*(?:Cell In\[\d+\]|File [^\n]*|Input In \[\d+\]), line \d+", re.MULTILINE)
 _LAST: Final = re.compile(rf"^\s*({_NAME}(?:Error|Exception|Interrupt|Exit))(?:: ?(.*))?$")
-_TIMEOUTS: Final = frozenset({"TimeoutError", "Timeout", "TimeoutException"})
+_TIMEOUTS: Final = frozenset({"TimeoutError", "TimeoutException", "Timeout waiting for reply"})
 
 
 def execution_of(output: str | None) -> Execution:
@@ -43,7 +43,7 @@ def execution_of(output: str | None) -> Execution:
         return Execution(status=ExecutionStatus.REFUSED, error=error)
     if output.strip() == _ROW:
         return Execution(status=ExecutionStatus.TIMEOUT, stdout=output)
-    if output.strip() == _SILENT:
+    if output.strip() in _SILENT:
         return Execution(status=ExecutionStatus.OK)
     clean = strip_ansi(output)
     found = _error_in(clean)

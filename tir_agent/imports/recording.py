@@ -11,6 +11,7 @@ from typing import Final
 from tir_agent.messages import Message
 from tir_agent.problems import problem_from_text
 from tir_agent.problems.golds import form_of, gold_in
+from tir_agent.problems.values import text_of
 from tir_agent.trajectory import Problem, StopReason, Turn
 
 __all__ = ["Recording", "Refusal", "content_digest", "problem_of"]
@@ -62,6 +63,8 @@ def problem_of(text: object, gold: object, where: str) -> Problem:
     """
     if not isinstance(text, str) or not text.strip():
         raise Refusal("it has no problem", "the problem's text is missing or empty")
+    if isinstance(gold, list) and len(gold) > 1:
+        gold = f"[{text_of(gold)}]"
     form, _ = form_of([gold])
     return problem_from_text(text).model_copy(update={"gold": gold_in(gold, form), "source": where})
 

@@ -5,8 +5,9 @@ and `pred` where the system's own reading of the answer is kept. Words, code and
 and the marks that the model wrote around its code are gone; they are put in again: MINT's own (`<execute>`),
 Markdown fences for the others. Every output becomes a message of the user's.
 
-Three things in these files are not what they seem. The `final` of MathCoder ends with the answer as that
-system read it, glued to the model's last word: it is cut off. MINT's outputs end with what its environment
+Four things in these files are not what they seem. The `final` of MathCoder ends with the answer as that
+system read it, glued to the model's last word: it is cut off. Where MathCoder's turns were used up, `final`
+is the last output once more, which no model wrote. MINT's outputs end with what its environment
 said of the steps that are left, which no interpreter wrote. And where MINT's last code has no output, its
 `final` is the whole of that same reply.
 """
@@ -35,7 +36,7 @@ SYSTEMS: Final = (MATHCODER, MINT, TORA)
 
 _OPEN: Final = "<execute>\n"
 _CLOSE: Final = "</execute>"
-_SOLUTION: Final = re.compile(r"<solution>(.*?)</solution>", re.DOTALL)
+_SOLUTION: Final = re.compile(r"<solution>((?:(?!</?solution>).)*+)</solution>", re.DOTALL)
 _TOLD: Final = re.compile(
     r"(?:^|\n)(?=You|Your)(?:Your answer is wrong\.)?"
     r"(?:\n?You have \d+ steps? left and \d+ chances? to propose solution left\."
@@ -121,6 +122,10 @@ class _Tale:
         whole = bool(steps) and steps[-1].output is None and _holds(final, steps[-1])
         for step in steps[:-1] if whole else steps:
             self._step(step)
+        if final.strip() and steps and final.strip() == (steps[-1].output or "").strip():
+            # A loss on it would be one on the interpreter's words.
+            final = ""
+            self.notes.append("The recorded end is the last output once more: there is no last reply")
         if self._system == MATHCODER:
             texts = [step.text for step in steps]
             final, predicted = glued_answer(final, texts)
