@@ -20,6 +20,7 @@ __all__ = [
     "one_reply",
     "one_text",
     "prefilled",
+    "short",
 ]
 
 PROBLEM: Final = Problem(id="p-1", text="What is 6 times 7?", gold="42")
@@ -146,6 +147,29 @@ def one_text(result: str = "42") -> Conversation:
         replies=(
             Reply(message=0, start=given, end=given + len(code), ended=True, token_ids=(1, 2)),
             Reply(message=0, start=behind, end=behind + len(answer), ended=True),
+        ),
+    )
+
+
+def short(result: str = "42") -> Conversation:
+    """The shortest conversation with an output."""
+    code, answer = f"```python\nprint({result})\n```", f"\\boxed{{{result}}}"
+    return Conversation(
+        messages=(
+            Message.of(Role.USER, (PROBLEM.text, Origin.PROBLEM)),
+            Message.of(Role.ASSISTANT, (code, Origin.MODEL)),
+            Message.of(
+                Role.USER,
+                ("```output\n", Origin.PROMPT),
+                (result, Origin.INTERPRETER),
+                ("\n```", Origin.PROMPT),
+            ),
+            Message.of(Role.ASSISTANT, (answer, Origin.MODEL)),
+        ),
+        opening=1,
+        replies=(
+            Reply(message=1, start=0, end=len(code), ended=True),
+            Reply(message=3, start=0, end=len(answer), ended=True),
         ),
     )
 

@@ -97,8 +97,8 @@ class TrlWriter:
         return (
             f"Rows for TRL's `{trainer}`, conversational: `load_dataset` and hand it over. By itself it "
             f"trains on all of {sides}, outputs of the interpreter included. The columns `*_spans` say who "
-            "wrote each character, and `tir train` makes from them a loss that falls on the model's own "
-            "tokens alone."
+            "wrote each character; the training recipes of tir-agent make from them a loss on the model's "
+            "own tokens alone."
         )
 
     def files(self, data: Mapping[str, str]) -> dict[str, str]:
