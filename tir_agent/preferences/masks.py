@@ -40,17 +40,18 @@ def encode(conversation: Conversation, tokenizer: Tokenizer, *, template: str | 
         MaskError: it cannot be made certain.
     """
     conversation = plain(conversation)
+    writer = TokenPieces(tokenizer)
     if conversation.raw:
         pieces = list(raw_pieces(conversation))
     else:
-        pieces = list(_templated(conversation, tokenizer, template))
+        pieces = list(_templated(conversation, tokenizer, template, writer.special))
     ids: list[int] = []
     mask: list[int] = []
     opening = 0
     if conversation.raw and (first := _beginning(tokenizer)) is not None:
         ids, mask, opening = [first], [0], 1
     joined = _joined(pieces)
-    for piece, tokens in zip(joined, TokenPieces(tokenizer).encode(joined), strict=True):
+    for piece, tokens in zip(joined, writer.encode(joined), strict=True):
         ids += tokens
         mask += [int(piece.loss)] * len(tokens)
         opening += len(tokens) if piece.given else 0
@@ -75,12 +76,13 @@ def decoded_loss(encoded: Encoded, tokenizer: Tokenizer) -> list[str]:
     return [pieces.text(run) for run in runs]
 
 
-def _templated(conversation: Conversation, tokenizer: Tokenizer, template: str | None) -> Iterator[Piece]:
+def _templated(
+    conversation: Conversation, tokenizer: Tokenizer, template: str | None, special: SpecialTokens
+) -> Iterator[Piece]:
     if not conversation.messages:
         return
     chat = Chat(conversation)
     renderer = Renderer(tokenizer, template, chat.tools)
-    special = SpecialTokens(tokenizer)
     forbid_vanishing_calls(chat, renderer, special)
     bones = skeleton(chat, renderer)
     if bones is None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
 from tir_agent.errors import MaskError, MaskRefusal
 
@@ -99,6 +100,15 @@ class SpecialTokens:
         self._endings = {token.content: bool(token.rstrip) for token in shown}
         self._longest = max(map(len, self._endings), default=0)
 
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> SpecialTokens:
+        """Those of `tokenizer`, asked for once: a large one takes a tenth of a second to tell them."""
+        state = (len(tokenizer), *tokenizer.all_special_ids)
+        known = _KNOWN.get(tokenizer)
+        if known is None or known[0] != state:
+            known = _KNOWN[tokenizer] = (state, cls(tokenizer))
+        return known[1]
+
     def beginning(self, text: str) -> str:
         """The special or added token that `text` begins with, and the white space that it swallows."""
         for length in range(min(self._longest, len(text)), 0, -1):
@@ -118,12 +128,15 @@ class SpecialTokens:
         return max((len(bare) - len(one) for one in self._special if bare.endswith(one)), default=-1)
 
 
+_KNOWN: Final[WeakKeyDictionary[Tokenizer, tuple[tuple[int, ...], SpecialTokens]]] = WeakKeyDictionary()
+
+
 class TokenPieces:
     """Encodes pieces, and proves of each that its tokens say what it says."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._special = SpecialTokens(tokenizer).ids
+        self.special = SpecialTokens.of(tokenizer)
         self._anchor = self._needed_anchor()
 
     def encode(self, pieces: Sequence[Piece]) -> list[list[int]]:
@@ -225,7 +238,7 @@ class TokenPieces:
         while True:
             if self.text(kept) == text:
                 return kept
-            if not kept or kept[-1] not in self._special:
+            if not kept or kept[-1] not in self.special.ids:
                 return None
             kept.pop()
 
