@@ -69,7 +69,8 @@ def _unparsed(source: str) -> str | None:
             tree = ast.parse(source)
         if _MAY_HAVE_DOCSTRING.search(source):
             _drop_docstrings(tree)
-        return ast.unparse(tree)
+        # Blank lines stand around functions, but not where cells meet.
+        return "\n".join(line for line in ast.unparse(tree).split("\n") if line)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -34,6 +34,8 @@ _CONCLUDES: Final = re.compile(
     r"(?: (?:about|approximately|equal to|indeed|therefore|thus))?[\s:*({\[\\$]*$"
 )
 _CALCULATES_ON: Final = re.compile(r"\s*(?:[-+*/^\u00d7\u00b7]|\\(?:times|cdot|div)\b)")
+_BOLD: Final = re.compile(r"(?<!\w)\*\*|\*\*(?!\w)")
+_CHINESE: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 _BEFORE: Final = 40
 """Characters before a value in which its conclusion is looked for."""
 
@@ -153,7 +155,8 @@ def _prose_before_code(trajectory: Trajectory) -> str:
 
 
 def _plain(text: str) -> str:
-    return _THOUSANDS.sub("", unicodedata.normalize("NFKC", text).replace("$", " ")).strip()
+    text = _BOLD.sub(" ", unicodedata.normalize("NFKC", text).replace("$", " "))
+    return _THOUSANDS.sub("", text).strip()
 
 
 def _stands_in(answer: str, text: str) -> bool:
@@ -172,10 +175,15 @@ def _places(answer: str, text: str) -> Iterator[int]:
 def _apart(text: str, start: int, end: int) -> bool:
     before, after = text[max(start - 2, 0) : start], text[end : end + 2]
     first, last = text[start], text[end - 1]
-    if first.isalnum() and (before[-1:].isalnum() or before[-1:] in {"_", "\\"}):
+    if first.isalnum() and (_joins(before[-1:]) or before[-1:] == "\\"):
         return False
     if first.isdigit() and (before[-1:] == "-" or (before[-1:] in {".", ","} and before[:1].isdigit())):
         return False
-    if last.isalnum() and (after[:1].isalnum() or after[:1] == "_"):
+    if last.isalnum() and _joins(after[:1]):
         return False
     return not (last.isdigit() and after[:1] in {".", ","} and after[1:].isdigit())
+
+
+def _joins(character: str) -> bool:
+    """Whether it makes a longer word or number of what it stands beside. Chinese has no spaces."""
+    return character == "_" or (character.isalnum() and not _CHINESE.match(character))

@@ -117,7 +117,7 @@ TRAJECTORY_FILTERS: Final = (
         code_filters.repeated_code,
         Scope.ALL,
         False,
-        "The same code ran twice, comments and formatting aside",
+        "The same code ran twice with the same outcome, comments and formatting aside",
         _OURS,
     ),
     Filter(
@@ -133,7 +133,7 @@ TRAJECTORY_FILTERS: Final = (
         code_filters.verification_only,
         Scope.ALL,
         False,
-        "The final answer stands in the prose before the first program, and not in the problem",
+        "The answer is concluded in the prose before the first program, and is not in the problem",
         _OURS,
     ),
 )

@@ -43,7 +43,7 @@ _SAME: Final = (
 )
 _THOUSANDS: Final = re.compile(r"(?<=\d)(?:,|\{,\})(?=\d{3}(?!\d))")
 _WORD: Final = re.compile(
-    rf"\d+(?:\.\d+)?|[{_CHARACTER}]|[^\W\d_{_CHARACTER}]+|[+*/^=<>!]|(?<=[\d)}}])\s*-|-(?=\s*[\d(\\])"
+    rf"\d+(?:\.\d+)?|[{_CHARACTER}]|[^\W\d_{_CHARACTER}]+|[+*/^=<>]|!=|(?<=[\d)])!|(?<=[\d)}}])\s*-|-(?=\s*[\d(\\])"
 )
 
 
