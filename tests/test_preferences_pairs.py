@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from dialect_examples import called, one_text, prefilled
 from preference_samples import answered, candidate, program, trajectory
 
 from tir_agent.preferences import Candidate, Conversation, conversation_of
@@ -13,6 +12,8 @@ from tir_agent.preferences.pairs import couples, steps
 from tir_agent.preferences.prefixes import parting
 from tir_agent.settings import Pairing, PairRule
 from tir_agent.trajectory import Turn
+
+from dialect_examples import called, one_text, prefilled
 
 
 def draw(seed: int = 0) -> random.Random:

@@ -1,0 +1,109 @@
+"""Before and after: pass@1 of every model, and what training changed on the same problems."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean, stdev
+from typing import NamedTuple
+
+from tir_agent.evaluate.paired import compare
+from tir_agent.evaluate.passing import tallies
+from tir_agent.evaluate.report import evaluate
+from tir_agent.evaluate.results import Result, reduce
+from tir_agent.store import RunReader
+
+__all__ = ["Model", "report"]
+
+
+class Model(NamedTuple):
+    """A model that was evaluated."""
+
+    name: str
+    """What was done to it."""
+    seed: int | None
+    run: Path
+
+
+class _Measured(NamedTuple):
+    model: Model
+    results: list[Result]
+    rate: float
+    low: float
+    high: float
+
+    @property
+    def label(self) -> str:
+        return self.model.name if self.model.seed is None else f"{self.model.name}, seed {self.model.seed}"
+
+
+def report(models: list[Model], problems: Path) -> tuple[str, list[dict[str, object]]]:
+    """The page, and its figures, over the problems in a file: those that were not trained on."""
+    held = frozenset(json.loads(line)["id"] for line in problems.read_text("utf-8").splitlines())
+    measured = [_measured(model, held) for model in models]
+    lines = ["| model | pass@1 | 95 % interval | trajectories | code failed | no answer |"]
+    lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
+    lines += [_row(one) for one in measured]
+    lines += ["", *_gains(measured), "", *_over_seeds(measured)]
+    figures: list[dict[str, object]] = [
+        {
+            "model": one.model.name,
+            "seed": one.model.seed,
+            "pass@1": one.rate,
+            "low": one.low,
+            "high": one.high,
+            "trajectories": len(one.results),
+        }
+        for one in measured
+    ]
+    return "\n".join(lines) + "\n", figures
+
+
+def _measured(model: Model, held: frozenset[str]) -> _Measured:
+    found = map(reduce, RunReader.open(model.run).trajectories())
+    results = [result for result in found if result.problem in held]
+    (first,) = (at.rate for at in evaluate(model.name, results, ks=[1]).passes)
+    assert first is not None
+    return _Measured(model, results, first.value, first.low, first.high)
+
+
+def _row(one: _Measured) -> str:
+    failed = sum(bool(result.errors) for result in one.results) / len(one.results)
+    silent = sum(result.answer is None for result in one.results) / len(one.results)
+    return (
+        f"| {one.label} | {one.rate:.1%} | {one.low:.1%} to {one.high:.1%} | {len(one.results):,} "
+        f"| {failed:.1%} | {silent:.1%} |"
+    )
+
+
+def _gains(measured: list[_Measured]) -> Iterator[str]:
+    """What each training changed on the same problems."""
+    yield "| change | pass@1 | 95 % interval, paired by problem | p |"
+    yield "| --- | ---: | ---: | ---: |"
+    before = next((one for one in measured if one.model.name.startswith("base, few-shot")), None)
+    for one in measured:
+        if one.model.seed is None:
+            continue
+        start = before if "then" not in one.model.name else _sft_of(measured, one.model.seed)
+        if start is None:
+            continue
+        compared = compare((one.label, tallies(one.results)), (start.label, tallies(start.results)))
+        if compared is not None:
+            yield (
+                f"| {start.label} → {one.label} | {compared.difference:+.1%} "
+                f"| {compared.low:+.1%} to {compared.high:+.1%} | {compared.p:.1g} |"
+            )
+
+
+def _sft_of(measured: list[_Measured], seed: int) -> _Measured | None:
+    return next((one for one in measured if (one.model.name, one.model.seed) == ("SFT", seed)), None)
+
+
+def _over_seeds(measured: list[_Measured]) -> Iterator[str]:
+    yield "| model | seeds | mean pass@1 | standard deviation |"
+    yield "| --- | ---: | ---: | ---: |"
+    for name in dict.fromkeys(one.model.name for one in measured if one.model.seed is not None):
+        rates = [one.rate for one in measured if one.model.name == name]
+        spread = f"{stdev(rates):.1%}" if len(rates) > 1 else "-"
+        yield f"| {name} | {len(rates)} | {mean(rates):.1%} | {spread} |"
