@@ -10,6 +10,7 @@ from tir_agent.imports.coding import called_code, parts_of, unwrapped
 from tir_agent.imports.messages import read_messages
 from tir_agent.imports.recording import Refusal
 from tir_agent.imports.verdicts import verdict_in
+from tir_agent.imports.writing import trajectory_of
 from tir_agent.messages import Origin, Role, ToolCall
 from tir_agent.preferences import conversation_of
 from tir_agent.trajectory import ExecutionStatus, Feedback, Sample, StopReason
@@ -102,6 +103,8 @@ def test_outputs_inside_the_models_own_text_are_the_interpreters() -> None:
         ("\nIt is \\boxed{42}.", MODEL),
     ]
     assert [len(turn.cells) for turn in found.turns] == [1, 0]
+    first, second = (turn.completion for turn in found.turns)
+    assert second.prompt_tokens > first.prompt_tokens + first.completion_tokens
     assert found.notes == ("Outputs stand in the model's own text, and were taken as the interpreter's",)
 
 
@@ -110,6 +113,13 @@ def test_an_output_that_the_model_made_up_beside_real_ones_stays_its_own() -> No
     found = read_messages(log(ASKED, assistant(invented), user("42"), assistant("\\boxed{42}")), "f:1")
     assert found.messages[1].pieces == [(invented, MODEL)]
     assert found.turns[0].cells[0].shown == "42"
+
+
+def test_in_a_log_with_outputs_a_last_reply_made_its_own_up() -> None:
+    invented = f"{CODED}\n```output\n41\n```\nSo 41."
+    found = read_messages(log(ASKED, assistant(CODED), user("42"), assistant(invented)), "f:1")
+    assert found.messages[-1].pieces == [(invented, MODEL)]
+    assert found.turns[-1].cells[0].execution.status is ExecutionStatus.REFUSED
 
 
 def test_an_output_block_without_code_before_it_is_the_models() -> None:
@@ -254,8 +264,6 @@ def test_a_log_that_cannot_be_read_is_refused_with_the_reason(row: dict[str, Any
 
 
 def test_every_reply_is_found_where_training_looks_for_it() -> None:
-    from tir_agent.imports.writing import trajectory_of
-
     inline = f"{CODED}\n```output\n42\n```\nIt is \\boxed{{42}}."
     for row in [log(), log(ASKED, assistant(inline)), log(ASKED, assistant(None, call("1")), user("1"))]:
         found = read_messages(row, "f:1")

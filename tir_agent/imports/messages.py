@@ -171,7 +171,9 @@ class _Talk:
             output = part.output[1] if part.output else None
             cells = self._cells(part.text, output)
             feedback = [Feedback.OBSERVATION] if part.output else []
-            self.script.turn(part.text, cells, feedback=feedback, reasoning=None if pieces else one.reasoning)
+            before = "".join(text for text, _ in pieces)
+            reasoning = None if pieces else one.reasoning
+            self.script.turn(part.text, cells, feedback=feedback, reasoning=reasoning, before=before)
             pieces.append((part.text, Origin.MODEL))
             if part.output:
                 pieces += _laid_out(part.output)

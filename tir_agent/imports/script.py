@@ -66,15 +66,16 @@ class Script:
         feedback: Sequence[Feedback] = (),
         calls: tuple[ToolCall, ...] = (),
         reasoning: str | None = None,
+        before: str = "",
     ) -> None:
-        """Count a reply; its message is added apart, before or after."""
+        """Count a reply; its message is added apart, after it. `before` is what stands before it in there."""
         written = estimate_tokens(text) + sum(estimate_tokens(call.arguments) for call in calls)
         completion = Completion(
             text=text,
             finish_reason=FinishReason.STOP,
             reasoning=reasoning,
             tool_calls=calls,
-            prompt_tokens=self._tokens,
+            prompt_tokens=self._tokens + estimate_tokens(before),
             completion_tokens=written,
             estimated=True,
             duration=0.0,
