@@ -331,3 +331,29 @@ def test_the_name_of_the_argument_is_found_in_the_tools_or_is_code() -> None:
     assert argument_of(pair) == "source"
     assert argument_of(made(ExportKind.SFT, called().model_copy(update={"tools": ()}), called())) == "code"
     assert argument_of(made(ExportKind.SFT, fenced(), called())) is None
+
+
+def test_a_conversation_that_ends_with_a_question_is_none_for_llama_factory() -> None:
+    whole = fenced()
+    asked = whole.model_copy(update={"messages": whole.messages[:-1], "replies": whole.replies[:1]})
+    assert _refusal(Dialect.LLAMA_FACTORY, ExportKind.SFT, asked) is Misfit.ALTERNATION
+
+
+def test_a_row_says_which_trajectory_it_is_of_and_how_it_went() -> None:
+    row = _row(Dialect.MESSAGES, ExportKind.SFT, fenced())
+    del row["messages"]
+    assert row == {
+        "id": "example",
+        "problem_id": "p-1",
+        "problem": "What is 6 times 7?",
+        "gold": "42",
+        "trajectory": "t-right",
+        "arm": "base",
+        "answer": "42",
+        "verdict": "correct",
+        "stop": "ANSWERED",
+        "cells": 1,
+        "errors": 0,
+        "tokens": 120,
+        "reward": 0.5,
+    }
