@@ -293,9 +293,9 @@ def test_a_template_that_writes_a_reply_twice_is_refused() -> None:
 
 
 def test_an_end_that_swallows_a_line_break_is_one_token() -> None:
+    reader = copy.deepcopy(tokenizer("bytes"))
     from tokenizers import AddedToken
 
-    reader = copy.deepcopy(tokenizer("bytes"))
     reader.add_tokens([AddedToken("<|im_end|>", special=True, rstrip=True, normalized=False)])
     reader.add_tokens([AddedToken("<|done|>", special=True, rstrip=True, normalized=False)])
     done = template("chatml").replace("<|im_end|>", "<|done|>")
