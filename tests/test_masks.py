@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -286,3 +290,59 @@ def test_a_template_that_leaves_out_a_message_is_refused() -> None:
 def test_a_template_that_writes_a_reply_twice_is_refused() -> None:
     with pytest.raises(MaskError, match="2 times"):
         encode(solved("42"), tokenizer("bytes"), template=template("chatml") * 2)
+
+
+def test_an_end_that_swallows_a_line_break_is_one_token() -> None:
+    reader = copy.deepcopy(tokenizer("bytes"))
+    from tokenizers import AddedToken
+
+    reader.add_tokens([AddedToken("<|im_end|>", special=True, rstrip=True, normalized=False)])
+    reader.add_tokens([AddedToken("<|done|>", special=True, rstrip=True, normalized=False)])
+    done = template("chatml").replace("<|im_end|>", "<|done|>")
+    encoded = encode(solved("42 <|done|>\n"), reader, template=done)
+    assert decoded_loss(encoded, reader) == [MINE + "<|done|>", ANSWER + "<|done|>"]
+    whole = reader.apply_chat_template(
+        [{"role": one.role.value, "content": one.content} for one in solved("42").messages],
+        chat_template=done,
+        return_dict=False,
+    )
+    end = reader.convert_tokens_to_ids("<|done|>")
+    assert encode(solved("42"), reader, template=done).input_ids[-3:] == whole[-3:]
+    assert whole[-1] == end
+
+
+def test_replies_that_follow_one_another_keep_the_ids_of_each() -> None:
+    reader = tokenizer("bytes")
+    letters = tuple(reader("42.", add_special_tokens=False).input_ids)
+    spelt = tuple(reader(one, add_special_tokens=False).input_ids[0] for one in ANSWER)
+    text = "42." + ANSWER
+    conversation = Conversation(
+        messages=(
+            Message.of(Role.USER, ("?", Origin.PROBLEM)),
+            Message.of(Role.ASSISTANT, (text, Origin.MODEL)),
+        ),
+        opening=1,
+        replies=(
+            Reply(message=1, start=0, end=3, ended=True, token_ids=letters),
+            Reply(message=1, start=3, end=len(text), ended=False, token_ids=spelt),
+        ),
+    )
+    encoded = encode(conversation, reader, template=template("chatml"))
+    learnt = [one for one, mask in zip(encoded.input_ids, encoded.loss_mask, strict=True) if mask]
+    assert tuple(learnt) == letters + spelt
+
+
+def test_many_threads_may_share_a_tokenizer() -> None:
+    reader = tokenizer("bytes")
+    written = template("chatml_generation")
+    conversations = [hostile_conversation(seed) for seed in range(40)]
+    alone = [encode(one, reader, template=written) for one in conversations]
+    with ThreadPoolExecutor(8) as pool:
+        assert (
+            list(pool.map(lambda one: encode(one, reader, template=written), conversations * 3)) == alone * 3
+        )
+
+
+def test_nothing_heavy_is_imported_with_the_package() -> None:
+    code = "import sys, tir_agent.preferences; sys.exit(bool({'transformers', 'torch'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
