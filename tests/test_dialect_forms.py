@@ -355,5 +355,6 @@ def test_a_row_says_which_trajectory_it_is_of_and_how_it_went() -> None:
         "cells": 1,
         "errors": 0,
         "tokens": 120,
+        "model_tokens": 30,
         "reward": 0.5,
     }

@@ -10,7 +10,7 @@ from preference_samples import candidate
 
 from tir_agent.preferences.balance import Kept, balanced, weights
 from tir_agent.preferences.budget import solutions
-from tir_agent.preferences.draws import Lots, draw_for
+from tir_agent.preferences.draws import draw_for
 from tir_agent.preferences.examples import Candidate
 from tir_agent.preferences.groups import group_stages
 from tir_agent.settings import BudgetRule, FilterSettings, SolutionBudget
@@ -193,28 +193,6 @@ def test_weights_keep_the_papers_quotient(desirable: int, undesirable: int) -> N
 
 def test_no_weights_without_both() -> None:
     assert weights(0, 3) is weights(3, 0) is None
-
-
-def test_lots_are_drawn_to_the_number_and_not_by_the_order() -> None:
-    rows = [f"row{number}" for number in range(1000)]
-    winners = []
-    for order in (rows, rows[::-1]):
-        lots = Lots(7, "balance")
-        for row in order:
-            lots.enter(row)
-        lots.close(300)
-        winners.append({row for row in rows if lots.wins(row)})
-    assert winners[0] == winners[1]
-    assert len(winners[0]) == 300
-
-
-@pytest.mark.parametrize(("places", "expected"), [(0, 0), (10, 10), (11, 10)])
-def test_lots_at_their_ends(places: int, expected: int) -> None:
-    lots = Lots(0, "balance")
-    for number in range(10):
-        lots.enter(str(number))
-    lots.close(places)
-    assert sum(lots.wins(str(number)) for number in range(10)) == expected
 
 
 def test_draws_differ_by_seed_problem_and_purpose() -> None:

@@ -56,4 +56,6 @@ def _problems(spool: Spool, recipe: ExportRecipe, split: Split) -> Iterator[Row]
                 "answer": problem.gold,
                 "subject": problem.subject,
                 "level": problem.level,
+                "right": counted.right,
+                "wrong": counted.wrong,
             }

@@ -55,7 +55,7 @@ class Stage(Record):
     """A filter or a choice, in the order in which they were made."""
 
     name: str
-    """Of the filter or rule, as `docs/preferences.md` names it."""
+    """Of the filter or rule, as `docs/filters.md` names it."""
     unit: Unit
     dropped: int = Field(ge=0)
     """Each thing is counted once: by the first stage that drops it."""

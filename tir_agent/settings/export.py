@@ -54,7 +54,7 @@ class Dialect(StrEnum):
 
 
 class FilterSettings(Settings):
-    """Which filters are on. `docs/preferences.md` says what each one drops and whose idea it is.
+    """Which filters are on. `docs/filters.md` says what each one drops and whose idea it is.
 
     Failures of the machinery, verdicts that are neither right nor wrong, and trajectories in which the
     model said nothing are left out always.

@@ -25,6 +25,7 @@ _SIDE = (
     Column("cells", Scalar.INTEGER),
     Column("errors", Scalar.INTEGER),
     Column("tokens", Scalar.INTEGER),
+    Column("model_tokens", Scalar.INTEGER),
     Column("reward", Scalar.NUMBER),
 )
 _PAIR = (Column("margin", Scalar.NUMBER), Column("prefix_turns", Scalar.INTEGER))
@@ -61,5 +62,6 @@ def _side(side: Candidate) -> Row:
         "cells": side.cells,
         "errors": side.errors,
         "tokens": side.tokens,
+        "model_tokens": side.model_tokens,
         "reward": side.reward,
     }
