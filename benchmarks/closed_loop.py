@@ -114,7 +114,6 @@ def models(loop: Loop, seeds: int) -> Iterator[Model]:
     """Every model, trained and evaluated, in the order in which they come to be."""
     # The collection has the other half too, as the model solved it before.
     yield Model("base, few-shot prompt", None, loop.run)
-    yield Model("base", None, loop.evaluated("base", loop.gguf))
     for seed in range(seeds):
         sft = loop.trained("sft", loop.base(), seed)
         yield Model("SFT", seed, loop.evaluated(f"sft-{seed}", loop.served(sft)))
@@ -122,6 +121,8 @@ def models(loop: Loop, seeds: int) -> Iterator[Model]:
             after = loop.trained(kind, sft, seed)
             name = f"SFT, then {kind.upper()}"
             yield Model(name, seed, loop.evaluated(f"{kind}-{seed}", loop.served(after)))
+    # The last, for it takes longest: without exemplars it talks up to every limit.
+    yield Model("base", None, loop.evaluated("base", loop.gguf))
 
 
 def main() -> None:

@@ -156,8 +156,8 @@ def test_the_card_accounts_for_everything(tmp_path: Path) -> None:
     page = card(manifest, DIALECT_LINES)
     for line in [
         "| train | 2 | 2 | 200 | 120 | 0 |",
-        "| read | trajectories |  |  | 12 (7 right) |",
-        "| guess_after_error | trajectories | 3 | 2 | 7 |",
+        "| read | trajectories |  |  | 12 (7 right) |  |",
+        "| guess_after_error | trajectories | 3 | 2 | 7 |  |",
         "| with right and wrong trajectories | 3 |",
         "| 0.5 to 0.6667 | 1 |",
         "| night | 0123456789abcdef | 12 | 2 |",

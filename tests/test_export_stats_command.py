@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tir_agent.cli.stats_tables import bar
+from tir_agent.cli.waterfall import bar
 from tir_agent.export.manifest import Overlap, Split
 from tir_agent.settings import ExportKind, ExportRecipe
 

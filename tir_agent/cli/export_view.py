@@ -5,31 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tir_agent.cli.grid import Grid
-from tir_agent.export.manifest import ExportManifest, Waterfall, Weights
+from tir_agent.cli.waterfall import waterfall_grid
+from tir_agent.export.manifest import ExportManifest, Weights
 
-__all__ = ["grids", "notes", "waterfall_grid"]
+__all__ = ["grids", "notes"]
 
 
 def grids(manifest: ExportManifest) -> list[Grid]:
     """The waterfall, and what the splits hold."""
     return [waterfall_grid(manifest.waterfall), _splits(manifest)]
-
-
-def waterfall_grid(waterfall: Waterfall) -> Grid:
-    """What each stage dropped, and what went on."""
-    rows = [("read", "trajectories", "", "", f"{waterfall.read:,}", "")]
-    for stage in waterfall.stages:
-        dropped = f"{stage.dropped:,}" if stage.dropped else "-"
-        right = f"{stage.right:,}" if stage.right else "-"
-        both = "" if stage.both is None else f"{stage.both:,}"
-        rows.append((stage.name, stage.unit.value, dropped, right, f"{stage.left:,}", both))
-    return Grid(
-        "Waterfall",
-        ("stage", "of", "dropped", "right ones", "left", "problems with both"),
-        tuple(rows),
-        figures=2,
-        note=f"{waterfall.right:,} of those read were right; the first stage that drops one counts it",
-    )
 
 
 def _splits(manifest: ExportManifest) -> Grid:

@@ -7,8 +7,9 @@ from typing import Final
 
 from tir_agent.cli.eval_tables import percent
 from tir_agent.cli.grid import Grid
+from tir_agent.cli.waterfall import waterfall_grid
 from tir_agent.export.histogram import Spread
-from tir_agent.export.manifest import ExportManifest, Unit
+from tir_agent.export.manifest import ExportManifest
 from tir_agent.export.stats import ExportStats, PartFigures, SplitFigures
 from tir_agent.settings import ExportKind
 
@@ -18,16 +19,13 @@ _SPREAD: Final = ("rows", "mean", "least", "median", "95 %", "most")
 _ENOUGH: Final = 20
 """Pairs from which on something is said of their lengths."""
 _MOST: Final = 0.65
-_BAR: Final = 24
-"""Columns."""
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 
 def grids(name: str, figures: ExportStats, *, bars: bool) -> list[Grid]:
     """Every table for which there are figures; with bars beside the waterfall, on a terminal."""
     found = [
         _overview(name, figures),
-        _waterfall(figures.manifest, bars=bars),
+        waterfall_grid(figures.manifest.waterfall, bars=bars),
         _problems(figures.manifest),
         _lengths(figures),
         _balance(figures),
@@ -76,38 +74,6 @@ def _overview(name: str, figures: ExportStats) -> Grid:
     headings = ("split", "examples", "problems", "tokens", "of the model")
     title = f"{name}: {recipe.kind.value} for {recipe.dialect.value}"
     return Grid(title, headings, rows, note=f"Tokens were counted by: {figures.manifest.token_count}.")
-
-
-def _waterfall(manifest: ExportManifest, *, bars: bool) -> Grid:
-    fall = manifest.waterfall
-    most = {Unit.TRAJECTORIES: fall.read, Unit.EXAMPLES: 0}
-    for stage in fall.stages:
-        most[stage.unit] = max(most[stage.unit], stage.left + stage.dropped)
-    rows = [_row("read", Unit.TRAJECTORIES, "", "", fall.read, fall.read if bars else None)]
-    for stage in fall.stages:
-        counts = f"{stage.dropped:,}", f"{stage.right:,}"
-        whole = most[stage.unit] if bars else None
-        rows.append(_row(stage.name, stage.unit, *counts, stage.left, whole))
-    headings = ("stage", "of", "dropped", "of these right", "left")
-    return Grid("What became of everything", (*headings, "") if bars else headings, tuple(rows), figures=2)
-
-
-def _row(name: str, unit: Unit, dropped: str, right: str, left: int, most: int | None) -> tuple[str, ...]:
-    row = name, unit.value, dropped, right, f"{left:,}"
-    return row if most is None else (*row, bar(left, most))
-
-
-def bar(value: int, most: int) -> str:
-    """A bar of a width in proportion, in eighths of a column; filled up to the right with middle dots.
-
-    >>> bar(1, 2)[:13]
-    '████████████·'
-    """
-    eighths = round(8 * _BAR * value / most) if most else 0
-    whole, part = divmod(eighths, 8)
-    drawn = "█" * whole + (_EIGHTHS[part] if part else "")
-    # Columns of figures are set to the right; so that bars begin at the same place, all are as wide.
-    return drawn + "·" * (_BAR - len(drawn))
 
 
 def _problems(manifest: ExportManifest) -> Grid:

@@ -188,11 +188,18 @@ def _waterfall(manifest: ExportManifest) -> Iterator[str]:
     fall = manifest.waterfall
     yield from ("", "## What became of everything", "")
     yield from _table(
-        ["stage", "of", "dropped", "of these right", "left"],
+        ["stage", "of", "dropped", "of these right", "left", "problems with both"],
         [
-            ["read", "trajectories", "", "", f"{fall.read:,} ({fall.right:,} right)"],
+            ["read", "trajectories", "", "", f"{fall.read:,} ({fall.right:,} right)", ""],
             *(
-                [stage.name, stage.unit.value, f"{stage.dropped:,}", f"{stage.right:,}", f"{stage.left:,}"]
+                [
+                    stage.name,
+                    stage.unit.value,
+                    f"{stage.dropped:,}",
+                    f"{stage.right:,}",
+                    f"{stage.left:,}",
+                    "" if stage.both is None else f"{stage.both:,}",
+                ]
                 for stage in fall.stages
             ),
         ],
