@@ -14,7 +14,9 @@ from tir_agent.training.setting import check_out
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("gguf", type=Path, help="the model's file")
     parser.add_argument("out", type=Path, help="new folder")
     options = parser.parse_args()

@@ -14,7 +14,9 @@ from tir_agent.training.gguf import Precision, pack_gguf
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path, help="folder of the trained model")
     parser.add_argument("original", type=Path, help="GGUF file that it was made from")
     parser.add_argument("out", type=Path, help="new GGUF file")

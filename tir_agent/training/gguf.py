@@ -151,8 +151,8 @@ def pack_gguf(folder: Path, original: Path, target: Path, precision: Precision =
         for name, values in _trained(folder, layout):
             if left.pop(name, None) != values.shape:
                 raise UsageError(
-                    f"{folder} and {original} are not the same model: {name} is {_shape(values.shape)} in the "
-                    f"one and {_shape(names.get(name))} in the other"
+                    f"{folder} and {original} are not the same model: {name} is {_shape(values.shape)} in "
+                    f"the one and {_shape(names.get(name))} in the other"
                 )
             _add(writer, name, values, precision)
         for tensor in reader.tensors:
