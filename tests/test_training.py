@@ -226,8 +226,11 @@ def test_the_output_matrix_learns_nothing_from_the_interpreters_tokens(
     prepared = prepare(made, kind, tiny_tokenizer(), max_length=500)
     trainer = (dpo_trainer if kind is ExportKind.DPO else kto_trainer)(folder, prepared)
     batch = next(iter(trainer.get_train_dataloader()))
-    mask, ids = batch["completion_mask"], batch["input_ids"]
-    learnt = set(ids[mask == 1].tolist())
+    ids = batch["input_ids"]
+    encoded = [encode(side, tiny_tokenizer()) for row in made for side in conversations_of(row)]
+    learnt = {
+        token for one in encoded for token, loss in zip(one.input_ids, one.loss_mask, strict=True) if loss
+    }
     head = trainer.model.get_output_embeddings().weight
     moved(trainer.model).train()
     trainer.compute_loss(trainer.model, batch).backward()

@@ -83,7 +83,7 @@ def test_a_recipe_trains_and_leaves_a_model_and_its_figures(
 def test_mistakes_are_answered_in_a_sentence(model: Path, tmp_path: Path) -> None:
     data, out = export(tmp_path / "data", ExportKind.KTO), tmp_path / "out"
     pairs = export(tmp_path / "pairs", ExportKind.DPO)
-    for wanted, arguments in {
+    mistakes: dict[str, tuple[str | Path, Path, Path]] = {
         "is a set for kto, and dpo or steps is wanted": (model, data, out),
         "is not an exported set: it has no export.json": (model, tmp_path, out),
         "is there already": (model, data, tmp_path),
@@ -93,8 +93,8 @@ def test_mistakes_are_answered_in_a_sentence(model: Path, tmp_path: Path) -> Non
             out,
         ),
         "is a GGUF file, which cannot be trained as it is": ("some.gguf", pairs, out),
-    }.items():
-        name, folder, target = arguments
+    }
+    for wanted, (name, folder, target) in mistakes.items():
         done = run("train_dpo.py", "--model", name, "--data", folder, "--out", target)
         assert wanted in said(done)
     assert not out.exists()

@@ -58,7 +58,7 @@ def tiny_folder(folder: Path) -> Path:
     return folder
 
 
-def conversation(question: str, code: str, answer: str) -> Conversation:
+def conversation(question: str, code: str, answer: str, output: str) -> Conversation:
     return Conversation(
         messages=(
             Message.of(Role.USER, (question, Origin.PROBLEM)),
@@ -66,7 +66,7 @@ def conversation(question: str, code: str, answer: str) -> Conversation:
             Message.of(
                 Role.USER,
                 ("```output\n", Origin.PROMPT),
-                (OUTPUT, Origin.INTERPRETER),
+                (output, Origin.INTERPRETER),
                 ("\n```", Origin.PROMPT),
             ),
             Message.of(Role.ASSISTANT, (answer, Origin.MODEL)),
@@ -80,6 +80,8 @@ def conversation(question: str, code: str, answer: str) -> Conversation:
 
 
 def candidate(number: int, code: str, answer: str, *, right: bool) -> Candidate:
+    # What both sides of a pair have would cancel out, with a loss on it or without.
+    output = OUTPUT if right else f"{OUTPUT} ~ & $"
     return Candidate(
         trajectory=f"{number:016x}",
         problem=f"p{number}",
@@ -88,7 +90,7 @@ def candidate(number: int, code: str, answer: str, *, right: bool) -> Candidate:
         verdict=Verdict.CORRECT if right else Verdict.WRONG,
         stop=StopReason.ANSWERED,
         answer=answer,
-        conversation=conversation(f"What is {number} + {number}?", code, answer),
+        conversation=conversation(f"What is {number} + {number}?", code, answer, output),
         turns=2,
         cells=1,
         errors=0,
