@@ -1,8 +1,8 @@
 """From a GGUF file to a folder that can be trained, and from a trained folder to a GGUF file again.
 
-Architectures whose tensors llama.cpp stores otherwise than Hugging Face are known here by name: Llama's query
-and key rows are in another order (for its rotary embedding), and Gemma's norms have 1 added. Others are
-refused, and so are adapters; merge them into the model first.
+Models of the architecture `llama` (SmolLM2, Mistral) can be written: llama.cpp keeps the rows of their queries
+and keys in another order than Hugging Face, for its rotary embedding. Others are refused: which of their tensors
+differ would have to be known. So are adapters; merge them into the model first.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ _FILE_TYPE: Final = "general.file_type"
 _TIED: Final = "lm_head"
 _COPIED: Final = ("rope_freqs.weight",)
 """Tensors that are not trained, and stand in no folder."""
-_FP32_SUFFIX: Final = "norm.weight"
 Array: TypeAlias = Any
 
 
@@ -97,7 +96,7 @@ _PRETOKENIZERS: Final[Mapping[str, Callable[[], PreTokenizer]]] = {"smollm": _di
 
 @dataclass(frozen=True)
 class _Layout:
-    """How an architecture's tensors differ between the two."""
+    """What the order of rows depends on."""
 
     arch: str
     heads: int
@@ -107,18 +106,14 @@ class _Layout:
     def stored(self, name: str, tensor: Any) -> Array:
         """A tensor of a folder as llama.cpp keeps it; `name` is llama.cpp's."""
         values = tensor.float().numpy()
-        match self.arch:
-            case "llama" if ".attn_q." in name:
-                return _interleaved(values, self.heads)
-            case "llama" if ".attn_k." in name:
-                return _interleaved(values, self.kv_heads)
-            case "gemma" | "gemma2" | "gemma3" if name.endswith(_FP32_SUFFIX):
-                return values + 1
-            case _:
-                return values
+        if ".attn_q." in name:
+            return _interleaved(values, self.heads)
+        if ".attn_k." in name:
+            return _interleaved(values, self.kv_heads)
+        return values
 
 
-_KNOWN: Final = ("llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3")
+_KNOWN: Final = ("llama",)
 
 
 def _interleaved(values: Array, heads: int) -> Array:
