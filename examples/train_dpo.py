@@ -25,7 +25,9 @@ KINDS = (ExportKind.DPO, ExportKind.STEPS)
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", required=True, help="folder or name on the hub; also the reference")
     parser.add_argument("--data", required=True, type=Path, help="folder that tir export made")
     parser.add_argument("--out", required=True, type=Path, help="new folder for the trained model")
@@ -42,7 +44,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="end after so many steps")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="default: where it saves time")
     parser.add_argument(
-        "--precompute", action="store_true", help="ask the reference first, and keep no second model in memory"
+        "--precompute",
+        action="store_true",
+        help="ask the reference first, and keep no second model in memory",
     )
     return parser.parse_args()
 

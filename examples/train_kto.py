@@ -14,16 +14,18 @@ from trl import KTOConfig
 
 from tir_agent.errors import TirError
 from tir_agent.settings import ExportKind
-from tir_agent.training.kto import MaskedKTOTrainer
 from tir_agent.training.exports import TRAIN, VALIDATION, read_rows
 from tir_agent.training.first_batch import check_first_batch
+from tir_agent.training.kto import MaskedKTOTrainer
 from tir_agent.training.progress import narrate, save
 from tir_agent.training.rows import prepare
 from tir_agent.training.setting import check_out, load_model, load_tokenizer, trainer_settings
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", required=True, help="folder or name on the hub; also the reference")
     parser.add_argument("--data", required=True, type=Path, help="folder that tir export made")
     parser.add_argument("--out", required=True, type=Path, help="new folder for the trained model")
@@ -38,12 +40,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=4e-7)
     parser.add_argument("--warmup", type=float, default=0.1, help="share of the steps")
     parser.add_argument("--epochs", type=float, default=1)
-    parser.add_argument("--batch", type=int, default=8, help="rows at once, two at the least: the KL term needs others")
+    parser.add_argument(
+        "--batch", type=int, default=8, help="rows at once, two at the least: the KL term needs others"
+    )
     parser.add_argument("--accumulate", type=int, default=4, help="batches in a step")
     parser.add_argument("--steps", type=int, help="end after so many steps")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="default: where it saves time")
     parser.add_argument(
-        "--precompute", action="store_true", help="ask the reference first, and keep no second model in memory"
+        "--precompute",
+        action="store_true",
+        help="ask the reference first, and keep no second model in memory",
     )
     return parser.parse_args()
 

@@ -14,16 +14,18 @@ from trl import SFTConfig
 
 from tir_agent.errors import TirError
 from tir_agent.settings import ExportKind
-from tir_agent.training.sft import MaskedSFTTrainer
 from tir_agent.training.exports import TRAIN, VALIDATION, read_rows
 from tir_agent.training.first_batch import check_first_batch
 from tir_agent.training.progress import narrate, save
 from tir_agent.training.rows import prepare
 from tir_agent.training.setting import check_out, load_model, load_tokenizer, trainer_settings
+from tir_agent.training.sft import MaskedSFTTrainer
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", required=True, help="folder or name on the hub")
     parser.add_argument("--data", required=True, type=Path, help="folder that tir export made")
     parser.add_argument("--out", required=True, type=Path, help="new folder for the trained model")

@@ -37,6 +37,8 @@ class MaskedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         UsageError: a data set has no masks.
     """
 
+    _signature_columns: list[str]
+
     def __init__(self, model: Any, args: DPOConfig, processing_class: Any, **others: Any) -> None:
         collator = PairCollator(pad_token_id=pad_token_id(processing_class))
         super().__init__(

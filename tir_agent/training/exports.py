@@ -62,7 +62,8 @@ def _recipe(folder: Path) -> ExportRecipe:
         return ExportRecipe.model_validate(manifest["recipe"])
     except OSError:
         raise UsageError(
-            f"{folder} is not an exported set: it has no {_MANIFEST}", hint="tir export RUN --out DIR makes one"
+            f"{folder} is not an exported set: it has no {_MANIFEST}",
+            hint="tir export RUN --out DIR makes one",
         ) from None
     except (ValueError, KeyError, TypeError, ValidationError):
         raise DataError(f"{path} does not say how the set was made") from None

@@ -15,6 +15,8 @@ __all__ = ["MaskBroken", "Stretch", "check_first_batch", "stretches"]
 _LOG: Final = logging.getLogger(__name__)
 _SHOWN_ROWS: Final = 4
 _SHOWN_CHARS: Final = 160
+_TELLING_CHARS: Final = 8
+"""An output of fewer characters may be a part of anything."""
 _HALF: Final = "\ufffd"
 """What a decoder puts for a part of a character."""
 
@@ -48,7 +50,8 @@ def check_first_batch(trainer: Any, prepared: Prepared) -> None:
 
     The batch is taken behind everything that the trainer does to its data. Each stretch of tokens with a
     loss must stand in the pieces that the model wrote, in their order; so no character of the interpreter's
-    is among them. Completions of KTO's KL term must have the masks that they have with their own prompt.
+    is among them. (Where tools are called, which each template writes in a way of its own, no output may be
+    in it.) Completions of KTO's KL term must have the masks that they have with their own prompt.
 
     Raises:
         MaskBroken: that is not so.
@@ -84,25 +87,35 @@ def _rows(batch: Any, prefix: str) -> Iterator[tuple[list[int], list[bool]]]:
 
 
 def _check(cut: Sequence[Stretch], conversation: Conversation, tokenizer: Any) -> None:
-    wrote = list(conversation.model_text())
-    others = [
-        text
-        for message in conversation.messages
-        for text, origin in message.pieces
-        if origin is Origin.INTERPRETER
-    ]
-    piece, at = 0, 0
+    # Half a character, which only a sampled text can have, is written as a question mark.
+    wrote = [text.encode("utf-8", "replace").decode() for text in conversation.model_text()]
     ends = set(tokenizer.all_special_ids)
-    for stretch in cut:
-        if not stretch.loss:
-            continue
-        text = tokenizer.decode([token for token in stretch.ids if token not in ends]).strip(_HALF)
+    learnt = [
+        tokenizer.decode([token for token in stretch.ids if token not in ends]).strip(_HALF).strip()
+        for stretch in cut
+        if stretch.loss
+    ]
+    if any(message.tool_calls for message in conversation.learnt):
+        _check_calls(learnt, wrote, conversation)
+        return
+    piece, at = 0, 0
+    for text in learnt:
         while piece < len(wrote) and (found := wrote[piece].find(text, at)) < 0:
             piece, at = piece + 1, 0
         if piece == len(wrote):
-            whose = "the interpreter" if any(text and text in other for other in others) else "no model"
-            raise MaskBroken(f"a loss stands on text that {whose} wrote: {_excerpt(text)}")
+            raise MaskBroken(f"a loss stands on text that the model did not write there: {_excerpt(text)}")
         at = found + len(text)
+
+
+def _check_calls(learnt: Sequence[str], wrote: Sequence[str], conversation: Conversation) -> None:
+    """Templates write the arguments of a call each in a way of its own: look for outputs alone."""
+    for message in conversation.learnt:
+        for text, origin in message.pieces:
+            output = text.strip()
+            if origin is not Origin.INTERPRETER or len(output) < _TELLING_CHARS:
+                continue
+            if sum(run.count(output) for run in learnt) > sum(piece.count(output) for piece in wrote):
+                raise MaskBroken(f"a loss stands on what the interpreter wrote: {_excerpt(output)}")
 
 
 def _check_rotated(batch: Any, rows: Sequence[tuple[list[int], list[bool]]]) -> None:

@@ -41,6 +41,8 @@ class MaskedKTOTrainer(KTOTrainer):  # type: ignore[misc]
         UsageError: a data set has no masks.
     """
 
+    _signature_columns: list[str]
+
     def __init__(self, model: Any, args: KTOConfig, processing_class: Any, **others: Any) -> None:
         collator = LabelledCollator(pad_token_id=pad_token_id(processing_class))
         super().__init__(

@@ -13,7 +13,7 @@ __all__ = ["loss_mask", "pad_token_id", "require_columns"]
 
 
 def loss_mask(rows: Iterable[tuple[Sequence[int], Sequence[int]]], like: Any) -> Any:
-    """A tensor of the shape of `like`: of each row nothing for the prompt's ids, then its mask, then nothing."""
+    """A tensor shaped as `like`: in each row zeros for the prompt's ids, then its mask, then zeros."""
     mask = torch.zeros_like(like)
     for number, (prompt, completion) in enumerate(rows):
         start = len(prompt)

@@ -65,7 +65,9 @@ def save(trainer: Any, folder: Path, settings: Mapping[str, Any], splits: Mappin
     trainer.save_model(str(folder))
     log = trainer.state.log_history
     figures = {
-        "settings": {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()},
+        "settings": {
+            name: str(value) if isinstance(value, Path) else value for name, value in settings.items()
+        },
         "rows": {name: asdict(account) for name, account in splits.items()},
         "steps": trainer.state.global_step,
         "seconds": next((entry["train_runtime"] for entry in log if "train_runtime" in entry), None),

@@ -59,15 +59,17 @@ class Account:
 class Prepared:
     """A split in token ids, and the way back from a sequence to the conversation that it was made of."""
 
-    def __init__(self, rows: Sequence[Row], columns: list[Columns], account: Account) -> None:
+    def __init__(self, rows: Sequence[Row], account: Account) -> None:
         self._rows = rows
-        self._columns = columns
+        self._columns: list[Columns] = []
         self._origins: dict[int, tuple[int, int]] = {}
         self.account = account
 
-    def remember(self, ids: Sequence[int], row: int, side: int) -> None:
-        """Note which side of which row a sequence is."""
-        self._origins[hash(tuple(ids))] = (row, side)
+    def add(self, row: int, columns: Columns, sides: Sequence[Encoded]) -> None:
+        """Take in a row by its number."""
+        self._columns.append(columns)
+        for side, encoded in enumerate(sides):
+            self._origins[hash(tuple(encoded.input_ids))] = (row, side)
 
     def conversation(self, ids: Sequence[int]) -> Conversation | None:
         """The conversation that became these tokens; None where none did."""
@@ -131,7 +133,7 @@ def prepare(rows: Sequence[Row], kind: ExportKind, tokenizer: Any, *, max_length
         UsageError: there are rows, and none is left.
     """
     account = Account(read=len(rows))
-    prepared = Prepared(rows, [], account)
+    prepared = Prepared(rows, account)
     columns_of = _columns_of(kind)
     for number, row in enumerate(rows):
         try:
@@ -145,9 +147,7 @@ def prepare(rows: Sequence[Row], kind: ExportKind, tokenizer: Any, *, max_length
         if not all(any(side.loss_mask) for side in sides):
             account.without_loss += 1
             continue
-        prepared._columns.append(columns_of(sides, row))
-        for side, encoded in enumerate(sides):
-            prepared.remember(encoded.input_ids, number, side)
+        prepared.add(number, columns_of(sides, row), sides)
         _count(account, sides)
     if rows and not account.used:
         raise UsageError(f"No row is left to train on: {account}", hint="--max-length N allows longer ones")
