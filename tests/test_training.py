@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from tir_agent.settings.export import ExportKind
 from tir_agent.training.first_batch import MaskBroken, check_first_batch
 from tir_agent.training.rows import IGNORED, prepare
 
-from tiny_model import OUTPUT, require_training, rows, tiny_folder, tiny_tokenizer
+from tiny_model import OUTPUT, by_hand, require_training, rows, sides_by_hand, tiny_folder, tiny_tokenizer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
@@ -70,19 +69,6 @@ def settings(**more: Any) -> dict[str, Any]:
         "logging_steps": 1,
         **more,
     }
-
-
-def by_hand(model: Any, ids: Sequence[int], learnt: Sequence[int]) -> Any:
-    """The sum of the log probabilities of the tokens that are learnt."""
-    import torch
-
-    logits = model(input_ids=torch.tensor([list(ids)])).logits[0].log_softmax(-1)
-    return sum(logits[at - 1, ids[at]] for at in range(1, len(ids)) if learnt[at])
-
-
-def sides_by_hand(model: Any, made: list[dict[str, Any]], side: int = 0) -> list[Any]:
-    encoded = [encode(conversations_of(row)[side], tiny_tokenizer()) for row in made]
-    return [by_hand(model, one.input_ids, one.loss_mask) for one in encoded]
 
 
 def dpo_trainer(folder: Path, prepared: Any, **more: Any) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tir_agent.grades import Verdict
 from tir_agent.messages import Message, Origin, Role
-from tir_agent.preferences import Candidate, Conversation, Example, Labelled, Pair, Reply, Solution
-from tir_agent.preferences.dialects import dialect_for
+from tir_agent.preferences import Candidate, Conversation, Example, Labelled, Pair, Reply, Solution, encode
+from tir_agent.preferences.dialects import conversations_of, dialect_for
 from tir_agent.settings.export import Dialect, ExportKind, ExportRecipe
 from tir_agent.trajectory import Problem, StopReason
 
@@ -133,3 +134,16 @@ def export(folder: Path, kind: ExportKind, count: int = 6, validation: int = 2) 
     recipe = ExportRecipe(kind=kind).model_dump(mode="json")
     (folder / "export.json").write_text(json.dumps({"recipe": recipe}), encoding="utf-8")
     return folder
+
+
+def by_hand(model: Any, ids: Sequence[int], learnt: Sequence[int]) -> Any:
+    """The sum of the log probabilities of the tokens that are learnt."""
+    import torch
+
+    logits = model(input_ids=torch.tensor([list(ids)])).logits[0].log_softmax(-1)
+    return sum(logits[at - 1, ids[at]] for at in range(1, len(ids)) if learnt[at])
+
+
+def sides_by_hand(model: Any, made: list[dict[str, Any]], side: int = 0) -> list[Any]:
+    encoded = [encode(conversations_of(row)[side], tiny_tokenizer()) for row in made]
+    return [by_hand(model, one.input_ids, one.loss_mask) for one in encoded]

@@ -1,8 +1,8 @@
 """From a GGUF file to a folder that can be trained, and from a trained folder to a GGUF file again.
 
-Models of the architecture `llama` (SmolLM2, Mistral) can be written: llama.cpp keeps the rows of their queries
-and keys in another order than Hugging Face, for its rotary embedding. Others are refused: which of their tensors
-differ would have to be known. So are adapters; merge them into the model first.
+Models of the architecture `llama` (SmolLM2, Mistral) can be written: llama.cpp keeps the rows of their
+queries and keys in another order than Hugging Face, for its rotary embedding. Others are refused, since one
+would have to know which of their tensors differ. So are adapters; merge them into the model first.
 """
 
 from __future__ import annotations
