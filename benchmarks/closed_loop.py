@@ -37,6 +37,7 @@ TRAINING = {
     "kto": ("--lr", "5e-6", "--epochs", "1", "--batch", "8", "--accumulate", "1"),
 }
 # As the collection was made: the same temperature, and as much room for a reply.
+PART = 60
 SAMPLING = ("--temperature", "0.6", "--max-tokens", "96", "--set", "budget.max_turns=3")
 
 
@@ -83,7 +84,7 @@ class Loop:
             call(sys.executable, ROOT / "examples" / "hf_to_gguf.py", model, self.gguf, out)
         return out
 
-    def evaluated(self, name: str, model: Path) -> Path:
+    def evaluated(self, name: str, model: Path, *options: object) -> Path:
         """A run of a model on the half that no one was trained on."""
         out = self.out / "runs" / name
         problems = self.export("sft") / "problems" / "validation.jsonl"
@@ -91,6 +92,7 @@ class Loop:
             *TIR,
             *("collect", problems, "--model", model, "--samples", self.samples, "--out", out),
             *("--prompt", BARE, *SAMPLING, "--at-once", 8, "--concurrent", 4),
+            *options,
             log=self.out / "logs" / f"{name}.log",
         )
         return out
@@ -121,8 +123,8 @@ def models(loop: Loop, seeds: int) -> Iterator[Model]:
             after = loop.trained(kind, sft, seed)
             name = f"SFT, then {kind.upper()}"
             yield Model(name, seed, loop.evaluated(f"{kind}-{seed}", loop.served(after)))
-    # The last, for it takes longest: without exemplars it talks up to every limit.
-    yield Model("base", None, loop.evaluated("base", loop.gguf))
+    # A part is enough, at the end: without exemplars it talks up to every limit, and that takes long.
+    yield Model("base, same prompt", None, loop.evaluated("base", loop.gguf, "--limit", PART))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from tir_agent.errors import ModelUnavailable
 from tir_agent.messages import Message, Origin, Role
 from tir_agent.models.gguf import installed_gguf
 from tir_agent.preferences import Conversation, Reply
+from tir_agent.tokenizers import load_tokenizer
 
 from conftest import missing
 
@@ -66,12 +67,12 @@ def tokenizer(name: str) -> Any:
 
 
 def _smollm2() -> Any:
-    library = transformers()
+    transformers()
     try:
         path = installed_gguf()
     except ModelUnavailable as error:
         missing(error.message)
-    return library.AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+    return load_tokenizer(str(path))
 
 
 def _gemma3() -> Any:

@@ -38,6 +38,7 @@ FLOORS = [
         "costs",
         "preferences",
         "configuration",
+        "tokenizers",
     },
     {"agent", "judging"},
     {"store", "evaluate", "tracing"},
@@ -60,6 +61,7 @@ NEIGHBOURS = {
     ("cli", "console"),
     ("__main__", "cli"),
     ("grading", "kernel"),
+    ("tokenizers", "preferences"),
 }
 
 

@@ -31,7 +31,6 @@ from tir_agent.export.manifest import (
 from tir_agent.export.place import check_place, new_folder
 from tir_agent.export.selection import Selection, needs_rewards
 from tir_agent.export.spool import Counted, Spool
-from tir_agent.export.tokenizers import load_tokenizer, template_of
 from tir_agent.export.totals import problem_counts, split_counts
 from tir_agent.export.writing import need_parquet
 from tir_agent.preferences import Example, Pair, sides
@@ -45,6 +44,7 @@ from tir_agent.preferences.dialects import (
 )
 from tir_agent.settings import ExportKind, ExportRecipe
 from tir_agent.store import RunReader
+from tir_agent.tokenizers import load_tokenizer, template_of
 
 if TYPE_CHECKING:
     from tir_agent.preferences.tokens import Tokenizer

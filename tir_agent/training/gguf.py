@@ -8,7 +8,7 @@ would have to know which of their tensors differ. So are adapters; merge them in
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,17 +20,16 @@ import torch
 from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, LlamaFileType
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tir_agent.errors import UsageError
 from tir_agent.models.gguf import checked_gguf
+from tir_agent.tokenizers import split_as_llamacpp
 
 __all__ = ["Precision", "pack_gguf", "unpack_gguf"]
 
 _LOG: Final = logging.getLogger(__name__)
 _ARCHITECTURE: Final = "general.architecture"
-_PRETOKENIZER: Final = "tokenizer.ggml.pre"
 _FILE_TYPE: Final = "general.file_type"
 _TIED: Final = "lm_head"
 _COPIED: Final = ("rope_freqs.weight",)
@@ -67,9 +66,7 @@ def unpack_gguf(path: Path, folder: Path) -> None:
         raise UsageError(f"transformers cannot read {path.name}: {error}") from None
     if not tokenizer.chat_template:
         _LOG.warning("%s has no chat template: it cannot be trained on conversations", path.name)
-    splitting = _text(GGUFReader(path), _PRETOKENIZER)
-    if splitting in _PRETOKENIZERS:
-        tokenizer.backend_tokenizer.pre_tokenizer = _PRETOKENIZERS[splitting]()
+    split_as_llamacpp(tokenizer, path)
     folder.mkdir(parents=True, exist_ok=True)
     # What was loaded from a GGUF file counts as quantised, also when every number is in 32 bits; its own
     # `save_pretrained` would say so in the configuration, and nothing could train it.
@@ -83,15 +80,6 @@ def unpack_gguf(path: Path, folder: Path) -> None:
     if config.tie_word_embeddings:
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(_TIED)}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def _digits_apart() -> PreTokenizer:
-    return Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
-
-
-# Transformers splits every byte-level vocabulary of a GGUF file as GPT-2 does. SmolLM2 was trained, and
-# llama.cpp samples from it, with each digit apart: the space before "2" in "line 2" is a token of its own.
-_PRETOKENIZERS: Final[Mapping[str, Callable[[], PreTokenizer]]] = {"smollm": _digits_apart}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tir_agent.errors import UsageError
 
@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from tir_agent.preferences.dialects import Render, Row
     from tir_agent.preferences.tokens import Tokenizer
 
-__all__ = ["load_tokenizer", "template_of"]
+__all__ = ["load_tokenizer", "split_as_llamacpp", "template_of"]
 
 _GGUF = ".gguf"
+_SPLITTING = "tokenizer.ggml.pre"
+_DIGITS_APART = "smollm"
 
 
 def load_tokenizer(name: str) -> Tokenizer:
@@ -35,6 +37,7 @@ def load_tokenizer(name: str) -> Tokenizer:
             if not path.is_file():
                 raise UsageError(f"There is no file {name}")
             found: Tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+            split_as_llamacpp(found, path)
         else:
             found = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, KeyError) as error:
@@ -58,3 +61,21 @@ def template_of(tokenizer: Tokenizer) -> Render:
         return text
 
     return render
+
+
+def split_as_llamacpp(tokenizer: Any, path: Path) -> None:
+    """Set the tokenizer of a GGUF file right, so that its tokens are those that llama.cpp samples.
+
+    Transformers splits every byte-level vocabulary of a GGUF file as GPT-2 does. SmolLM2 was trained, and
+    llama.cpp samples from it, with each digit apart: the space before "2" in "line 2" is a token of its own.
+
+    Raises:
+        ImportError: the packages gguf and tokenizers are not there.
+    """
+    from gguf import GGUFReader
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
+
+    field = GGUFReader(path).get_field(_SPLITTING)
+    if field is not None and field.contents() == _DIGITS_APART:
+        parts = [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
+        tokenizer.backend_tokenizer.pre_tokenizer = Sequence(parts)
