@@ -71,7 +71,7 @@ class Loop:
         if not out.exists():
             script = ROOT / "examples" / f"train_{kind}.py"
             steps = ("--steps", self.steps) if self.steps else ()
-            options = (*TRAINING[kind], "--seed", seed, *steps)
+            options = (*TRAINING[kind], "--no-validate", "--seed", seed, *steps)
             call(
                 sys.executable, script, "--model", start, "--data", self.export(kind), "--out", out, *options
             )

@@ -2,11 +2,11 @@
 
     python benchmarks/masks.py PATH... --tokenizer FOLDER|FILE.gguf... --template FILE.jinja... [--limit N]
 
-Each PATH is a run's folder, a file of trajectories or a folder of such files; each tokenizer a folder that
-transformers reads, or a GGUF file. `--template` may be left out: the tokenizer's own is used. Every
-tokenizer is tried with every template. What a loss has to stand on is found out anew from the origin of
-each character, and compared with the decoded mask, white space aside (templates strip it). Ends with status
-1 if a loss stands on anything else, or is missing where it should stand.
+Each PATH is a run's folder, a file of trajectories, a folder of such files, or a set that `tir export` made
+(of TRL's dialect); each tokenizer a folder that transformers reads, or a GGUF file. `--template` may be left
+out: the tokenizer's own is used. Every tokenizer is tried with every template. What a loss has to stand on is
+found out anew from the origin of each character, and compared with the decoded mask, white space aside
+(templates strip it). Ends with status 1 if a loss stands on anything else, or is missing where it should be.
 
 Needs `pip install 'tir-agent[train]'`.
 """
@@ -14,6 +14,7 @@ Needs `pip install 'tir-agent[train]'`.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections import Counter
@@ -24,9 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from tir_agent.errors import MaskError, MaskRefusal
+from tir_agent.export.manifest import MANIFEST
 from tir_agent.messages import Origin
 from tir_agent.preferences import Conversation, Encoded, conversation_of, decoded_loss, encode
+from tir_agent.preferences.dialects import conversations_of
 from tir_agent.store import RunReader
+from tir_agent.tokenizers import load_tokenizer
 
 Encode = Callable[..., Encoded]
 
@@ -155,21 +159,23 @@ def report(rows: Sequence[Row]) -> list[str]:
 
 
 def conversations_at(paths: Sequence[Path]) -> Iterator[Conversation]:
-    """Those of every trajectory in which the model wrote something."""
+    """Those of every trajectory in which the model wrote something, and both sides of every pair."""
     for path in paths:
+        if (path / MANIFEST).is_file():
+            yield from exported(path)
+            continue
         for trajectory in RunReader.open(path).trajectories():
             conversation = conversation_of(trajectory)
             if conversation.learnt:
                 yield conversation
 
 
-def opened(path: Path) -> Any:
-    """The tokenizer at `path`."""
-    from transformers import AutoTokenizer
-
-    if path.suffix == ".gguf":
-        return AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
-    return AutoTokenizer.from_pretrained(str(path))
+def exported(folder: Path) -> Iterator[Conversation]:
+    """The conversations of an export's rows."""
+    for file in sorted((folder / "jsonl").glob("*.jsonl")):
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield from conversations_of(json.loads(line))
 
 
 def main() -> None:
@@ -182,7 +188,7 @@ def main() -> None:
     conversations = list(islice(conversations_at(asked.paths), asked.limit))
     rows: list[Row] = []
     for path in asked.tokenizer:
-        tokenizer = opened(path)
+        tokenizer: Any = load_tokenizer(str(path))
         for file in asked.template or [None]:
             template = file.read_text(encoding="utf-8") if file else None
             row = Row(path.stem, file.stem if file else "its own")

@@ -39,16 +39,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=4, help="rows at once")
     parser.add_argument("--accumulate", type=int, default=8, help="batches in a step")
     parser.add_argument("--steps", type=int, help="end after so many steps")
+    parser.add_argument(
+        "--validate", action=argparse.BooleanOptionalAction, default=True, help="on the split for it, if any"
+    )
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="default: where it saves time")
     return parser.parse_args()
 
 
 def main(options: argparse.Namespace) -> None:
     check_out(options.out)
-    splits = {split: read_rows(options.data, split, (ExportKind.SFT,)) for split in (TRAIN, VALIDATION)}
+    rows = read_rows(options.data, TRAIN, (ExportKind.SFT,))
+    held = read_rows(options.data, VALIDATION, (ExportKind.SFT,)) if options.validate else []
     tokenizer = load_tokenizer(options.model)
     train, validation = (
-        prepare(rows, ExportKind.SFT, tokenizer, max_length=options.max_length) for rows in splits.values()
+        prepare(split, ExportKind.SFT, tokenizer, max_length=options.max_length) for split in (rows, held)
     )
     logging.info("Training: %s", train.account)
     logging.info("Validation: %s", validation.account)
