@@ -156,6 +156,42 @@ async def test_the_same_seed_gives_the_same_bytes_in_whatever_order_the_runs_are
     assert here["train.jsonljsonl"] != bytes_of(tmp_path / "w", [first, second], 2)["train.jsonljsonl"]
 
 
+async def test_the_order_of_rows_is_the_seeds(tmp_path: Path) -> None:
+    run = await run_of(tmp_path / "run", *(right(n) for n in range(20)))
+    orders = []
+    for seed in (1, 2):
+        made([run], tmp_path / str(seed), kind=ExportKind.SFT, seed=seed)
+        orders.append([row["id"] for row in rows(tmp_path / str(seed))])
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert orders[0] != orders[1]
+
+
+async def test_a_filter_for_winners_leaves_bad_examples_alone(tmp_path: Path) -> None:
+    """A last cell that failed is nothing to imitate, and all the better to avoid."""
+
+    def failing(index: int, verdict: Verdict) -> Trajectory:
+        turns = program("print(2)"), answered("2"), program(f"oops({index})", status=ERROR)
+        return one(1, index, *turns, verdict=verdict).model_copy(update={"answer": "2"})
+
+    run = await run_of(tmp_path / "run", failing(0, Verdict.CORRECT), failing(1, Verdict.WRONG), right(1, 2))
+    off = FilterSettings(guess_after_error=False, answer_before_code=False)
+    manifest = made([run], tmp_path / "set", kind=ExportKind.KTO, filters=off)
+    assert dropped(manifest) == {"last_error": 1}
+    assert {row["label"]: row["trajectory"] for row in rows(tmp_path / "set")} == {
+        True: right(1, 2).id,
+        False: failing(1, Verdict.WRONG).id,
+    }
+
+
+async def test_what_a_killed_export_left_is_in_no_ones_way(tmp_path: Path) -> None:
+    run = await run_of(tmp_path / "run", right(1))
+    left = tmp_path / ".set.new"
+    left.mkdir()
+    (left / "spool").write_text("half")
+    made([run], tmp_path / "set", kind=ExportKind.SFT)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "set"]
+
+
 async def test_a_problem_is_in_one_split_and_every_export_has_it_there(tmp_path: Path) -> None:
     run = await run_of(tmp_path / "run", *(made for n in range(60) for made in (right(n), wrong(n))))
     for kind in (ExportKind.DPO, ExportKind.KTO):
