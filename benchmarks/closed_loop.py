@@ -4,7 +4,7 @@
 
 RUN is a finished collection (docs/benchmarks/mawps.md says how the one here was made), GGUF the model's file.
 Half of its problems, by their text, are trained on; every model solves the other half. What is there already
-is not made again, so the same command goes on where it stopped. Needs the extras `train` and `embedded`.
+is not made again, so the same command goes on where it stopped. Needs the extras `train`, `embedded` and `plot`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from closed_loop_report import Model, report
+from closed_loop_report import Model, draw, report
 
 ROOT = Path(__file__).parent.parent
 TIR = (sys.executable, "-m", "tir_agent")
@@ -147,6 +147,7 @@ def main() -> None:
         page, figures = report(found, loop.export("sft") / "problems" / "validation.jsonl")
         (options.out / "report.md").write_text(page, "utf-8")
         (options.out / "report.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+        draw(figures, options.out / "report.png")
         print(page, flush=True)
 
 

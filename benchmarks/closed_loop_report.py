@@ -14,7 +14,9 @@ from tir_agent.evaluate.report import evaluate
 from tir_agent.evaluate.results import Result, reduce
 from tir_agent.store import RunReader
 
-__all__ = ["Model", "report"]
+__all__ = ["Model", "draw", "report"]
+
+_COLOURS = ("#555555", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
 
 class Model(NamedTuple):
@@ -107,3 +109,30 @@ def _over_seeds(measured: list[_Measured]) -> Iterator[str]:
         rates = [one.rate for one in measured if one.model.name == name]
         spread = f"{stdev(rates):.1%}" if len(rates) > 1 else "-"
         yield f"| {name} | {len(rates)} | {mean(rates):.1%} | {spread} |"
+
+
+def draw(figures: list[dict[str, object]], path: Path) -> None:
+    """Each model's pass@1 with its interval, as a picture."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = list(dict.fromkeys(str(one["model"]) for one in figures))
+    figure, axes = plt.subplots(figsize=(7, 0.8 + 0.32 * len(figures)))
+    labels: list[str] = []
+    for row, one in enumerate(figures):
+        rate, low, high = (float(str(one[key])) for key in ("pass@1", "low", "high"))
+        colour = _COLOURS[names.index(str(one["model"])) % len(_COLOURS)]
+        axes.errorbar(
+            100 * rate, row, xerr=[[100 * (rate - low)], [100 * (high - rate)]], fmt="o", color=colour
+        )
+        labels.append(str(one["model"]) if one["seed"] is None else f"{one['model']}, seed {one['seed']}")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("pass@1 on problems that were not trained on, %, with 95 % intervals")
+    axes.grid(axis="x", alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=160)
+    plt.close(figure)
