@@ -4,7 +4,8 @@
 
 RUN is a finished collection (docs/benchmarks/mawps.md says how the one here was made), GGUF the model's file.
 Half of its problems, by their text, are trained on; every model solves the other half. What is there already
-is not made again, so the same command goes on where it stopped. Needs the extras `train`, `embedded` and `plot`.
+is not made again, so the same command goes on where it stopped. Needs the extras `train`, `embedded` and
+`plot`.
 """
 
 from __future__ import annotations
