@@ -92,7 +92,7 @@ class Loop:
         call(
             *TIR,
             *("collect", problems, "--model", model, "--samples", self.samples, "--out", out),
-            *("--prompt", BARE, *SAMPLING, "--at-once", 8, "--concurrent", 4),
+            *("--prompt", BARE, *SAMPLING, "--at-once", 8, "--concurrent", 8),
             *options,
             log=self.out / "logs" / f"{name}.log",
         )
@@ -117,15 +117,21 @@ def models(loop: Loop, seeds: int) -> Iterator[Model]:
     """Every model, trained and evaluated, in the order in which they come to be."""
     # The collection has the other half too, as the model solved it before.
     yield Model("base, few-shot prompt", None, loop.run)
+    starts: list[Path] = []
     for seed in range(seeds):
-        sft = loop.trained("sft", loop.base(), seed)
-        yield Model("SFT", seed, loop.evaluated(f"sft-{seed}", loop.served(sft)))
-        for kind in ("dpo", "kto"):
-            after = loop.trained(kind, sft, seed)
-            name = f"SFT, then {kind.upper()}"
-            yield Model(name, seed, loop.evaluated(f"{kind}-{seed}", loop.served(after)))
+        starts.append(loop.trained("sft", loop.base(), seed))
+        yield Model("SFT", seed, loop.evaluated(f"sft-{seed}", loop.served(starts[-1])))
+        yield after(loop, "dpo", starts[-1], seed)
+    for seed, start in enumerate(starts):
+        yield after(loop, "kto", start, seed)
     # A part is enough, at the end: without exemplars it talks up to every limit, and that takes long.
     yield Model("base, same prompt", None, loop.evaluated("base", loop.gguf, "--limit", PART))
+
+
+def after(loop: Loop, kind: str, start: Path, seed: int) -> Model:
+    """What a second training makes of a model."""
+    trained = loop.served(loop.trained(kind, start, seed))
+    return Model(f"SFT, then {kind.upper()}", seed, loop.evaluated(f"{kind}-{seed}", trained))
 
 
 def main() -> None:
