@@ -296,11 +296,30 @@ async def test_rewards_become_columns_and_margins(tmp_path: Path) -> None:
         Exporter(ExportRecipe(kind=ExportKind.DPO, pairing=pairing))
 
 
+async def test_rewards_of_nobody_are_refused(tmp_path: Path) -> None:
+    run = await run_of(tmp_path / "run", right(1), wrong(1))
+    rewards = tmp_path / "rewards.jsonl"
+    rewards.write_text('{"id": "someone", "reward": 1}\n')
+    with pytest.raises(UsageError, match="no reward for any"):
+        made([run], tmp_path / "set", kind=ExportKind.DPO, rewards=str(rewards))
+
+
+async def test_where_nothing_was_graded_grading_is_what_helps(tmp_path: Path) -> None:
+    run = await run_of(tmp_path / "run", one(1, 0, program("x"), answered("2"), verdict=None))
+    with pytest.raises(RunError) as caught:
+        made([run], tmp_path / "set", kind=ExportKind.SFT)
+    assert "tir grade RUN" in (caught.value.hint or "")
+    talked = await run_of(tmp_path / "talk", one(1, 0, answered("2")))
+    with pytest.raises(RunError) as caught:
+        made([talked], tmp_path / "set", kind=ExportKind.SFT)
+    assert "--no-filter no_code" in (caught.value.hint or "")
+
+
 async def test_nothing_is_written_where_nothing_is_left(tmp_path: Path) -> None:
     run = await run_of(tmp_path / "run", wrong(1))
     with pytest.raises(RunError, match="Nothing is left") as caught:
         made([run], tmp_path / "set", kind=ExportKind.SFT)
-    assert "wrong dropped 1 trajectories" in (caught.value.hint or "")
+    assert "wrong dropped 1 trajectory" in (caught.value.hint or "")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
@@ -315,7 +334,15 @@ async def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
     made([run], tmp_path / "other", kind=ExportKind.SFT)
     with pytest.raises(UsageError, match="holds an export already"):
         made([run], tmp_path / "other", kind=ExportKind.SFT)
-    Exporter(ExportRecipe(kind=ExportKind.SFT)).export([run], tmp_path / "other", replace=True)
+    again = Exporter(ExportRecipe(kind=ExportKind.SFT))
+    (tmp_path / "other" / "model.bin").write_text("weights")
+    with pytest.raises(UsageError, match=r"model\.bin, which is no part of the export"):
+        again.export([run], tmp_path / "other", replace=True)
+    assert (tmp_path / "other" / "model.bin").read_text() == "weights"
+    (tmp_path / "other" / "model.bin").unlink()
+    again.export([run], tmp_path / "other", replace=True)
+    with pytest.raises(UsageError, match="inside the run"):
+        made([run], run / "set", kind=ExportKind.SFT)
 
 
 async def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -118,6 +118,11 @@ def refused(done: Ran) -> str:
         (["-f", "dpo", "--filter", "no_code", "--no-filter", "no-code"], "cannot be both on and off"),
         (["-f", "dpo", "--set", "filters.nonsense=1"], "filters.nonsense is not known"),
         (["-f", "dpo", "--set", "seed"], "is not an assignment"),
+        (["-f", "dpo", "--filter", "max_tokens"], "max_tokens has a value"),
+        (["-f", "dpo", "--no-filter", "environment"], "environment is always on"),
+        (["-f", "sft", "--pairs", "random"], "--pairs is for dpo, and the set is for sft"),
+        (["-f", "dpo", "--ratio", "2"], "--ratio is for kto"),
+        (["-f", "sft", "--tokenizer", "nowhere"], "no nowhere to read a tokenizer from"),
         (["-f", "dpo", "--pass-rate", "0.9", "0.1"], "min_pass_rate must not exceed max_pass_rate"),
         (["-f", "sft", "--validation", "1"], "validation"),
         (["-f", "sft", "--prompt", "nonsense"], "no prompt named"),
@@ -146,10 +151,14 @@ async def test_lines_that_are_no_trajectories_are_said_and_skipped(tmp_path: Pat
     done = tir("export", path, "-f", "sft", "--out", tmp_path / "set")
     assert done.status == 0
     assert "skipped" in done.err
+    assert "1 line could not be read as a trajectory" in done.out
+    account = json.loads((tmp_path / "set/export.json").read_text())
+    assert account["sources"][0]["unreadable"] == 1
     assert len((tmp_path / "set/jsonl/train.jsonl").read_text().splitlines()) == 2
 
 
-def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_stopped_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "loose.jsonl"
     line = right(1).model_dump_json() + "\n"
     with path.open("w") as file:
@@ -163,8 +172,9 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while not (tmp_path / ".set.new").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
+    assert "Stopped; nothing was written" in err
     assert [one.name for one in tmp_path.iterdir()] == ["loose.jsonl"]

@@ -45,7 +45,10 @@ def parse_assignment(written: str) -> tuple[Sequence[str], object]:
     name, equals, value = written.partition("=")
     path = [part.strip() for part in name.split(".")]
     if not equals or not all(path):
-        raise ConfigError(f"{written!r} is not an assignment", hint="As in --set budget.max_turns=6")
+        raise ConfigError(
+            f"{written!r} is not an assignment",
+            hint="As in --set table.name=value",
+        )
     try:
         return path, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -24,6 +24,9 @@ def load_tokenizer(name: str) -> Tokenizer:
     Raises:
         UsageError: there is none, or the package that reads it is not installed.
     """
+    path = Path(name)
+    if not path.exists() and name.count("/") != 1:
+        raise UsageError(f"There is no {name} to read a tokenizer from", hint="A folder, or a GGUF file")
     try:
         from transformers import AutoTokenizer
     except ImportError:
@@ -31,7 +34,6 @@ def load_tokenizer(name: str) -> Tokenizer:
             "A tokenizer is read by the package transformers, which is not installed",
             hint="pip install 'tir-agent[train]'",
         ) from None
-    path = Path(name)
     try:
         if path.suffix == _GGUF:
             if not path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,8 @@ import typer
 from tir_agent.cli.export_options import Asked, resolve
 from tir_agent.cli.export_view import grids, notes
 from tir_agent.cli.grid import draw
+from tir_agent.cli.terminal import EXIT_INTERRUPTED, say
 from tir_agent.cli.terminal import Progress as Spinner
-from tir_agent.cli.terminal import say
 from tir_agent.export.exporter import Exporter, Progress
 from tir_agent.settings import BudgetRule, Dialect, ExportKind, PairRule
 
@@ -39,7 +40,7 @@ def export(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Decides all that is left to chance (default: 0).")] = None,
     validation: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of the problems for a validation split.")
+        float | None, typer.Option(help="Share of the problems for a validation split, from 0 to below 1.")
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the export that is in the folder.")
@@ -174,11 +175,28 @@ def export(
             on=filter_ or (),
             off=no_filter or (),
             assignments=set_ or (),
+            named=[
+                name
+                for name, value in (
+                    ("--pairs", pairs),
+                    ("--budget", budget),
+                    ("--ratio", ratio),
+                    ("--min-prefix", min_prefix),
+                    ("--per-problem", per_problem),
+                )
+                if value is not None
+            ],
         )
     )
-    with Spinner() as spinner:
-        exporter = Exporter(recipe, Progress(step=spinner.line, say=lambda text: say(text, "yellow")))
-        manifest = exporter.export(runs, out, replace=replace)
+    # Who is told to end, as by `timeout`, leaves no more behind than who is interrupted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with Spinner() as spinner:
+            exporter = Exporter(recipe, Progress(step=spinner.line, say=lambda text: say(text, "yellow")))
+            manifest = exporter.export(runs, out, replace=replace)
+    except KeyboardInterrupt:
+        say("Stopped; nothing was written", "yellow")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     if as_json:
         typer.echo(manifest.model_dump_json(indent=1))
         return

@@ -8,11 +8,27 @@ from pathlib import Path
 
 from tir_agent.configuration import Table, assign, checked, merge, parse_assignment, read_table
 from tir_agent.errors import ConfigError, UsageError
-from tir_agent.settings import ExportRecipe, FilterSettings
+from tir_agent.preferences.filters import TRAJECTORY_FILTERS
+from tir_agent.settings import ExportKind, ExportRecipe, FilterSettings
 
 __all__ = ["Asked", "resolve"]
 
-_SWITCHES = tuple(name for name, info in FilterSettings.model_fields.items() if info.annotation is bool)
+_SWITCHES = tuple(
+    name
+    for name, info in FilterSettings.model_fields.items()
+    if info.annotation is bool and name != "cleanest_first"
+)
+_ALWAYS = tuple(one.name for one in TRAJECTORY_FILTERS if one.always)
+_VALUES = {"max_tokens": "--max-tokens N", "pass_rate": "--pass-rate MIN MAX", "per_problem": "--at-most N"}
+"""Filters that are switched by a value, and how."""
+_OF_KINDS: dict[str, tuple[ExportKind, ...]] = {
+    "--pairs": (ExportKind.DPO,),
+    "--budget": (ExportKind.SFT,),
+    "--ratio": (ExportKind.KTO,),
+    "--min-prefix": (ExportKind.STEPS,),
+    "--per-problem": (ExportKind.DPO, ExportKind.SFT, ExportKind.STEPS),
+}
+"""Options that mean nothing for other kinds."""
 
 
 @dataclass
@@ -30,6 +46,8 @@ class Asked:
     """Filters to switch on; and `off` those to switch off."""
     off: Sequence[str] = ()
     assignments: Sequence[str] = ()
+    named: Sequence[str] = ()
+    """Options that were given and are for some kinds of sets alone."""
 
 
 def resolve(asked: Asked) -> ExportRecipe:
@@ -48,7 +66,25 @@ def resolve(asked: Asked) -> ExportRecipe:
     merge(table, "contamination", asked.contamination)
     for written in asked.assignments:
         assign(table, *parse_assignment(written))
-    return checked(ExportRecipe, table, str(asked.config) if asked.config else "The command")
+    recipe = checked(ExportRecipe, table, str(asked.config) if asked.config else "The command")
+    _check_kind(recipe.kind, asked.named)
+    return recipe
+
+
+def _no_switch(name: str) -> UsageError:
+    if name in _ALWAYS:
+        return UsageError(f"The filter {name} is always on")
+    if name in _VALUES:
+        return UsageError(f"The filter {name} has a value", hint=_VALUES[name])
+    return UsageError(f"There is no filter {name!r}", hint=f"There are: {', '.join(_SWITCHES)}")
+
+
+def _check_kind(kind: ExportKind, named: Iterable[str]) -> None:
+    """Make sure that no option was given which means nothing for this kind."""
+    for option in named:
+        if kind not in _OF_KINDS[option]:
+            kinds = " and ".join(one.value for one in _OF_KINDS[option])
+            raise UsageError(f"{option} is for {kinds}, and the set is for {kind.value}")
 
 
 def _read(path: Path) -> Table:
@@ -74,7 +110,7 @@ def _switched(on: Iterable[str], off: Iterable[str]) -> Table:
         for name in names:
             plain = name.replace("-", "_")
             if plain not in _SWITCHES:
-                raise UsageError(f"There is no filter {name!r}", hint=f"There are: {', '.join(_SWITCHES)}")
+                raise _no_switch(plain)
             if switched.get(plain, value) is not value:
                 raise ConfigError(f"The filter {name} cannot be both on and off")
             switched[plain] = value

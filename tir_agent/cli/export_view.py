@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tir_agent.cli.grid import Grid
 from tir_agent.cli.waterfall import waterfall_grid
+from tir_agent.export.ledger import amount
 from tir_agent.export.manifest import ExportManifest, Weights
 
 __all__ = ["grids", "notes"]
@@ -39,10 +40,13 @@ def notes(manifest: ExportManifest) -> Iterator[str]:
     """Sentences about the problems, and what a trainer should be told."""
     counts = manifest.problems
     yield (
-        f"{counts.read:,} problems: {counts.both:,} with right and wrong trajectories, "
+        f"{amount(counts.read, 'problem')}: {counts.both:,} with right and wrong trajectories, "
         f"{counts.all_right:,} all right, {counts.all_wrong:,} all wrong, {counts.undecided:,} undecided; "
-        f"{counts.left:,} are in the set"
+        f"of {amount(counts.left, 'problem')} the set has examples"
     )
+    unreadable = sum(source.unreadable for source in manifest.sources)
+    if unreadable:
+        yield f"{amount(unreadable, 'line')} could not be read as a trajectory, and is in no count above"
     if manifest.weights is not None:
         yield _weights(manifest.weights)
     if manifest.overlaps:

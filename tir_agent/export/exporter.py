@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,7 @@ from tir_agent.export.contamination import Contaminated
 from tir_agent.export.counting import TokenCounter
 from tir_agent.export.files import EXAMPLE, write_files
 from tir_agent.export.intake import Intake
-from tir_agent.export.ledger import Ledger
+from tir_agent.export.ledger import Ledger, amount
 from tir_agent.export.manifest import (
     MANIFEST,
     DataFile,
@@ -42,7 +42,7 @@ from tir_agent.preferences.dialects import (
     argument_of,
     dialect_for,
 )
-from tir_agent.settings import ExportKind, ExportRecipe
+from tir_agent.settings import ExportKind, ExportRecipe, FilterSettings
 from tir_agent.store import RunReader
 from tir_agent.tokenizers import load_tokenizer, template_of
 
@@ -52,7 +52,13 @@ if TYPE_CHECKING:
 __all__ = ["Exporter", "Progress"]
 
 DIALECT = "dialect"
+_REMEDIES: Final = {
+    "undecided": "tir grade RUN, and then --grades with the name that it prints",
+    DIALECT: "Plain text wants --tokenizer DIR; LLaMA-Factory's pairs have room for one turn: --format steps",
+}
+"""What to do about stages that took everything, where it is no filter to switch off."""
 BALANCE = "balance"
+_WORDS: Final = {Unit.TRAJECTORIES: ("trajectory", "trajectories"), Unit.EXAMPLES: ("example",)}
 _EVERY: Final = 1000
 """Trajectories between two words on how many were read."""
 
@@ -113,6 +119,7 @@ class Exporter:
                 say=self._progress.say,
             )
             sources = tuple([intake.read(reader, self._tick) for reader in readers])
+            self._check_rewards(intake)
             argument = self._choose(spool)
             ranges = self._balance(spool)
             writer = self._writer(argument)
@@ -123,10 +130,21 @@ class Exporter:
             (folder / "spool").unlink()
         return manifest
 
+    def _check_rewards(self, intake: Intake) -> None:
+        if self._rewards is None:
+            return
+        if not intake.rewarded:
+            raise UsageError(
+                f"{self._recipe.rewards} has no reward for any of the trajectories",
+                hint='Its lines are like {"id": "the id of a trajectory", "reward": 0.5}',
+            )
+        self._progress.say(
+            f"{intake.rewarded:,} of {amount(intake.candidates, 'trajectory', 'trajectories')} have a reward"
+        )
+
     def _load(self, name: str | None) -> Tokenizer | None:
         if name is None:
             return None
-        self._progress.step(f"reading the tokenizer of {name}")
         return load_tokenizer(name)
 
     def _reader(self, run: Path) -> RunReader:
@@ -154,19 +172,25 @@ class Exporter:
                     argument = argument or its_own
         for why, count in self._misfits.items():
             name = self._recipe.dialect.value
-            self._progress.say(f"{count:,} examples do not fit the dialect {name}: {why.value}")
+            fit = "does" if count == 1 else "do"
+            self._progress.say(f"{amount(count, 'example')} {fit} not fit the dialect {name}: {why.value}")
         if not made:
             raise self._nothing()
         return argument
 
     def _nothing(self) -> RunError:
-        why = "; ".join(self._losses()) or "The runs have no trajectories"
-        return RunError("Nothing is left to write", hint=why)
-
-    def _losses(self) -> Iterator[str]:
-        for stage in self._ledger.waterfall().stages:
-            if stage.dropped:
-                yield f"{stage.name} dropped {stage.dropped:,} {stage.unit.value}"
+        stages = [stage for stage in self._ledger.waterfall().stages if stage.dropped]
+        if not self._ledger.read:
+            return RunError(
+                "The runs have no trajectories", hint="tir import makes a run of other systems' trajectories"
+            )
+        dropped = "; ".join(f"{one.name} dropped {amount(one.dropped, *_WORDS[one.unit])}" for one in stages)
+        most = max(stages, key=lambda stage: stage.dropped, default=None)
+        remedy = _REMEDIES.get(most.name) if most else None
+        field = FilterSettings.model_fields.get(most.name) if most else None
+        if most is not None and field is not None and field.annotation is bool:
+            remedy = f"--no-filter {most.name}"
+        return RunError("Nothing is left to write", hint=f"{dropped}. {remedy}" if remedy else dropped)
 
     def _put(self, spool: Spool, counted: Counted, example: Example, argument: str | None) -> bool:
         example = self._measured(example)

@@ -56,6 +56,10 @@ class Intake:
         self._always = [one for one in filters if one.always]
         self._filters = [one for one in filters if not one.always]
         self._refused: set[str] = set()
+        self.candidates = 0
+        """Trajectories that passed."""
+        self.rewarded = 0
+        """Those of them that have a reward."""
         ledger.announce(REPEATED, *(one.name for one in self._always))
         if contaminated.asked:
             ledger.announce(CONTAMINATED)
@@ -89,12 +93,13 @@ class Intake:
 
     def _all(self, reader: RunReader, survey: Survey) -> Iterator[Trajectory]:
         def skipped(fault: Fault) -> None:
+            survey.skipped()
             self._say(f"skipped {fault}")
 
         for trajectory in reader.trajectories(skipped):
             survey.see(trajectory)
             yield trajectory
-        for trajectory in reader.failures():
+        for trajectory in reader.failures(skipped):
             survey.failed(1)
             yield trajectory
 
@@ -121,6 +126,8 @@ class Intake:
                 self._refused.add(error.message)
                 self._say(f"{TEMPLATE}: {error.message}")
             return TEMPLATE
+        self.candidates += 1
+        self.rewarded += candidate.reward is not None
         self._spool.add(key, candidate)
         return None
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tir_agent.export.manifest import Stage, Unit, Waterfall
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "amount"]
 
 
 class Ledger:
@@ -72,3 +72,12 @@ class Ledger:
                 )
             )
         return Waterfall(read=self.read, right=self.right, stages=tuple(stages))
+
+
+def amount(count: int, one: str, many: str = "") -> str:
+    """So many of something; `many` is for plurals that have more than an s.
+
+    >>> amount(1, "problem"), amount(1200, "problem"), amount(0, "trajectory", "trajectories")
+    ('1 problem', '1,200 problems', '0 trajectories')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

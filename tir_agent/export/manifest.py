@@ -99,6 +99,8 @@ class Source(Record):
     """Its id, where it is a run."""
     trajectories: int = Field(ge=0)
     failures: int = Field(ge=0)
+    unreadable: int = Field(default=0, ge=0)
+    """Lines of it that are no trajectories; they are in no other count."""
     models: tuple[str, ...] = ()
     prompts: tuple[PromptIdentity, ...] = ()
     sandboxes: tuple[str, ...] = ()

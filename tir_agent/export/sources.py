@@ -16,6 +16,7 @@ class Survey:
         self._reader = reader
         self._trajectories = 0
         self._failures = 0
+        self._unreadable = 0
         self._models: set[str] = set()
         self._prompts: set[tuple[str, str]] = set()
         self._sandboxes: set[str] = set()
@@ -35,6 +36,10 @@ class Survey:
         """So many samples that the machinery failed, beside the trajectories."""
         self._failures += count
 
+    def skipped(self) -> None:
+        """A line that is no trajectory."""
+        self._unreadable += 1
+
     def source(self) -> Source:
         """All of it."""
         manifest = self._reader.manifest
@@ -43,6 +48,7 @@ class Survey:
             run=manifest.id if manifest else None,
             trajectories=self._trajectories,
             failures=self._failures,
+            unreadable=self._unreadable,
             models=tuple(sorted(self._models)),
             prompts=tuple(PromptIdentity(name=name, sha256=sha) for name, sha in sorted(self._prompts)),
             sandboxes=tuple(sorted(self._sandboxes)),
