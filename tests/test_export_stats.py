@@ -287,7 +287,11 @@ def test_a_file_that_is_not_listed_is_found_wherever_it_lies(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("number", "left", "found"),
     [
-        (0, 9, ["of 12 trajectories, failures dropped 2, and left 9", "of 9 trajectories, guess_after_error"]),
+        (
+            0,
+            9,
+            ["of 12 trajectories, failures dropped 2, and left 9", "of 9 trajectories, guess_after_error"],
+        ),
         (1, 8, ["of 10 trajectories, guess_after_error dropped 3, and left 8"]),
         (2, 3, ["of 3 examples, balance dropped 1, and left 3"]),
         (3, 2, ["of 4 examples, balance dropped 1, and left 2"]),

@@ -9,7 +9,16 @@ from pydantic import Field
 
 from tir_agent.messages import Record
 
-__all__ = ["EQUALITY", "GRADING_SECONDS", "UNGRADED", "AnswerKind", "Comparison", "Grade", "GradingRule", "Verdict"]
+__all__ = [
+    "EQUALITY",
+    "GRADING_SECONDS",
+    "UNGRADED",
+    "AnswerKind",
+    "Comparison",
+    "Grade",
+    "GradingRule",
+    "Verdict",
+]
 
 GRADING_SECONDS: Final = 10.0
 """For one comparison, unless the caller says otherwise. Nearly all take some milliseconds."""

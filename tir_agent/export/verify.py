@@ -22,7 +22,8 @@ def verify(reader: ExportReader) -> Iterator[Fault]:
     """Everything that is wrong with the export, as it is found; nothing, where it is sound.
 
     Every file that the account lists has its checksum compared, every line is read, every other file in the
-    folder is named, and the stages of the waterfall are added up. The memory grows with the number of rows, by
+    folder is named, and the stages of the waterfall are added up. The memory
+    grows with the number of rows, by
     some 100 bytes each.
 
     Raises:
