@@ -182,8 +182,8 @@ def _recipe(manifest: ExportManifest) -> Iterator[str]:
         fence += "`"
     yield from ("", "## Recipe", "")
     yield (
-        "As a file for `tir export RUN --config recipe.toml`. Folders were cut off paths from the root; a path "
-        "is looked for beside that file first, then from the current folder."
+        "As a file for `tir export RUN --config recipe.toml`. Folders were cut off paths from the root; a "
+        "path is looked for beside that file first, then from the current folder."
     )
     yield ""
     yield from (f"{fence}toml", text, fence)
