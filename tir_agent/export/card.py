@@ -181,11 +181,8 @@ def _recipe(manifest: ExportManifest) -> Iterator[str]:
     while fence in text:
         fence += "`"
     yield from ("", "## Recipe", "")
-    yield (
-        "As a file for `tir export RUN --config recipe.toml`. Folders were cut off paths from the root; a "
-        "path is looked for beside that file first, then from the current folder."
-    )
-    yield ""
+    yield "As a file for `tir export RUN --config recipe.toml`. Folders were cut off paths from the root; a"
+    yield from ("path is looked for beside that file first, then from the current folder.", "")
     yield from (f"{fence}toml", text, fence)
 
 
