@@ -15,6 +15,7 @@ from tir_agent.errors import RunError, StorageError, UsageError
 from tir_agent.export.chance import split_of
 from tir_agent.export.exporter import Exporter, Progress
 from tir_agent.export.manifest import ExportManifest, Split, Stage, Unit
+from tir_agent.grades import UNGRADED
 from tir_agent.preferences.dialects import conversations_of
 from tir_agent.problems import problem_from_text
 from tir_agent.settings import (
@@ -124,6 +125,16 @@ async def test_every_trajectory_is_accounted_for(tmp_path: Path) -> None:
         assert stage.left == left - stage.dropped, stage
         left = stage.left
     assert left == sum(split.examples for split in manifest.splits) == 2
+
+
+async def test_a_trajectory_without_an_answer_names_no_grader(tmp_path: Path) -> None:
+    silent = one(2, 0, program("x"), verdict=Verdict.WRONG)
+    assert silent.grade is not None
+    ungraded = silent.grade.model_copy(update={"grader": UNGRADED})
+    run = await run_of(tmp_path / "run", right(1), wrong(1), silent.model_copy(update={"grade": ungraded}))
+    (source,) = made([run], tmp_path / "set", kind=ExportKind.DPO).sources
+    assert source.trajectories == 3
+    assert source.graders == ("g",)
 
 
 async def test_the_machinerys_failures_are_never_examples(tmp_path: Path) -> None:

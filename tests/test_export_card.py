@@ -137,6 +137,7 @@ def test_the_card_holds_no_folder_of_the_machine_and_is_always_the_same(tmp_path
     assert "bench.jsonl:3" in page
     assert recipe_of(page).tokenizer == "small.gguf"
     assert recipe_of(page).rewards == "rewards.jsonl"
+    assert "is looked for beside that file first, then from the current folder" in page
     again = ExportManifest.model_validate_json(manifest.model_dump_json())
     assert card(again, DIALECT_LINES) == page
 

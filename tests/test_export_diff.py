@@ -206,7 +206,9 @@ def test_the_command_says_that_they_are_equal(tmp_path: Path) -> None:
     assert ran.status == 0, ran.err
     assert "The two are equal" in ran.out
     assert "Written by tir-agent 1.2.3 and 9.9" in ran.out
-    assert str(b) in ran.out
+    assert ran.row("", "A", "B") == ["", "A", "B", "in both"]
+    assert f"A is {a}, B is {b}" in ran.out
+    assert max(len(line) for line in ran.out.splitlines() if " is " not in line) < 80
 
 
 @pytest.mark.parametrize("arguments", [["a", "nowhere"], ["a"], ["a", "a", "--show", "-1"]])

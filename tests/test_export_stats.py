@@ -14,13 +14,13 @@ from jsonschema import Draft202012Validator
 
 from tir_agent.errors import DataError, UsageError
 from tir_agent.export.histogram import Histogram
-from tir_agent.export.manifest import Split
+from tir_agent.export.manifest import Split, Stage, Unit
 from tir_agent.export.reading import ExportReader
 from tir_agent.export.stats import Part, PartFigures, SplitFigures, stats
 from tir_agent.export.verify import verify
 from tir_agent.settings import Balance, Dialect, ExportKind, ExportRecipe
 
-from export_samples import labelled, pair, solution, write_export
+from export_samples import FALL, labelled, pair, solution, write_export
 
 DPO = ExportRecipe(kind=ExportKind.DPO)
 KTO = ExportRecipe(kind=ExportKind.KTO)
@@ -263,6 +263,54 @@ def test_everything_that_is_wrong_is_found(tmp_path: Path) -> None:
     assert "jsonl/train.jsonl: The export is damaged: jsonl/train.jsonl is missing" in faults(folder)
     with pytest.raises(DataError, match="is missing"):
         figures(folder)
+
+
+def test_a_file_that_is_not_listed_is_found_wherever_it_lies(tmp_path: Path) -> None:
+    recipe = ExportRecipe(kind=ExportKind.SFT, dialect=Dialect.LLAMA_FACTORY)
+    folder = write_export(tmp_path / "set", {Split.TRAIN: [solution("a")]}, recipe=recipe)
+    (folder / "dataset_info.json").write_text("{}")
+    (folder / "empty").mkdir()
+    assert faults(folder) == []
+    for name in (".hidden", "data/train.csv", "jsonl/deep/er/train.jsonl", "notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "link").symlink_to(tmp_path)
+    assert faults(folder) == [
+        f"{name}: export.json does not speak of it"
+        for name in (".hidden", "data/train.csv", "jsonl/deep/er/train.jsonl", "link", "notes.txt")
+    ]
+    other = write_export(tmp_path / "other", {Split.TRAIN: [solution("a")]})
+    (other / "dataset_info.json").write_text("{}")
+    assert faults(other) == ["dataset_info.json: export.json does not speak of it"]
+
+
+@pytest.mark.parametrize(
+    ("number", "left", "found"),
+    [
+        (
+            0,
+            9,
+            ["of 12 trajectories, failures dropped 2, and left 9", "of 9 trajectories, guess_after_error"],
+        ),
+        (1, 8, ["of 10 trajectories, guess_after_error dropped 3, and left 8"]),
+        (2, 3, ["of 3 examples, balance dropped 1, and left 3"]),
+        (3, 2, ["of 4 examples, balance dropped 1, and left 2"]),
+    ],
+)
+def test_a_waterfall_that_does_not_add_up_is_found(
+    tmp_path: Path, number: int, left: int, found: list[str]
+) -> None:
+    stages = (*FALL.stages, Stage(name="balance", unit=Unit.EXAMPLES, dropped=1, left=3))
+    fall = FALL.model_copy(update={"stages": stages})
+    folder = write_export(tmp_path / "set", {Split.TRAIN: [solution("a")]}, waterfall=fall)
+    assert faults(folder) == []
+    account = json.loads((folder / "export.json").read_text())
+    account["waterfall"]["stages"][number]["left"] = left
+    (folder / "export.json").write_text(json.dumps(account))
+    told = faults(folder)
+    assert len(told) == len(found)
+    for one, begin in zip(told, found, strict=True):
+        assert one.startswith(f"export.json: {begin}")
 
 
 def test_a_balance_of_all_is_none() -> None:

@@ -33,7 +33,11 @@ def pairs(tmp_path: Path) -> Path:
         for number in range(30)
     ]
     split = {Split.TRAIN: rows[:24], Split.VALIDATION: rows[24:]}
-    return write_export(tmp_path / "pairs", split, recipe=DPO)
+    problems: list[Any] = [
+        {"id": "p0", "right": 1, "wrong": 3},
+        {"id": "not in the set", "right": 4, "wrong": 0},
+    ]
+    return write_export(tmp_path / "pairs", split, recipe=DPO, problems=problems)
 
 
 def test_a_set_is_shown_as_aligned_text(pairs: Path) -> None:
@@ -48,6 +52,7 @@ def test_a_set_is_shown_as_aligned_text(pairs: Path) -> None:
     assert ran.row("train", "chosen", "100.0 %")[3:] == ["1.00", "1", "12", "50.0 %", "50.0 %"]
     assert ran.row("train", "rejected", "large")[3:] == ["24", "100.0 %"]
     assert ran.row("train", "examples of a problem")[2:4] == ["12", "2"]
+    assert ran.row("train", "pass rate, all problems of the split")[2:4] == ["2", "0.625"]
     assert ran.row("train", "margin")[2:4] == ["24", "0.5"]
     assert "train: the chosen one is the longer in 100.0 % of the pairs" in ran.out
     assert "turns of the prefix" not in ran.out

@@ -9,10 +9,21 @@ from pydantic import Field
 
 from tir_agent.messages import Record
 
-__all__ = ["EQUALITY", "GRADING_SECONDS", "AnswerKind", "Comparison", "Grade", "GradingRule", "Verdict"]
+__all__ = [
+    "EQUALITY",
+    "GRADING_SECONDS",
+    "UNGRADED",
+    "AnswerKind",
+    "Comparison",
+    "Grade",
+    "GradingRule",
+    "Verdict",
+]
 
 GRADING_SECONDS: Final = 10.0
 """For one comparison, unless the caller says otherwise. Nearly all take some milliseconds."""
+UNGRADED: Final = "none"
+"""In the place of the grader, where there was no answer that one could have looked at."""
 
 
 class Verdict(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tir_agent.grades import EQUALITY, GRADING_SECONDS, Grade, GradingRule, Verdict
+from tir_agent.grades import EQUALITY, GRADING_SECONDS, UNGRADED, Grade, GradingRule, Verdict
 from tir_agent.kernel.base import Sandbox
 
 __all__ = ["equal", "grade_answer"]
@@ -26,7 +26,7 @@ async def grade_answer(
         SandboxLost: the sandbox went away.
     """
     if answer is None:
-        return Grade(verdict=Verdict.WRONG, reason="There is no answer", grader="none")
+        return Grade(verdict=Verdict.WRONG, reason="There is no answer", grader=UNGRADED)
     return await sandbox.grade(answer, gold, rule=rule, timeout=timeout)
 
 

@@ -36,7 +36,8 @@ def diff(
         content = {"a": str(a), "b": str(b), "equal": found.equal, **found.model_dump(mode="json")}
         typer.echo(json.dumps(content, ensure_ascii=False, indent=1))
     else:
-        names = (one.name, other.name) if one.name != other.name else (str(a), str(b))
+        # Whole paths would make every column too wide.
+        names = (one.name, other.name) if one.name != other.name else ("A", "B")
         draw(_grids(found, *names), _notes(found, one, other))
     if not found.equal:
         raise typer.Exit(EXIT_DIFFERENT)
@@ -58,6 +59,8 @@ def _grids(found: ExportDiff, a: str, b: str) -> list[Grid]:
 
 def _notes(found: ExportDiff, one: ExportReader, other: ExportReader) -> list[str]:
     said = ["The two are equal"] if found.equal else []
+    if one.name == other.name:
+        said.append(f"A is {one.path}, B is {other.path}")
     if one.manifest.recipe.dialect is not other.manifest.recipe.dialect:
         said.append("They are of different dialects, so that rows were compared by their ids alone")
     if one.manifest.tir_agent != other.manifest.tir_agent:

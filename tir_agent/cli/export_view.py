@@ -31,7 +31,7 @@ def _splits(manifest: ExportManifest) -> Grid:
     ]
     return Grid(
         "Set",
-        ("split", "examples", "problems", "tokens", "model's tokens", "desirable"),
+        ("split", "examples", "problems", "tokens", "of the model", "desirable"),
         tuple(rows),
     )
 

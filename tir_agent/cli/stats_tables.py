@@ -177,7 +177,7 @@ def _others(figures: ExportStats) -> Grid:
     for split in figures.splits:
         found = [
             ("examples of a problem", split.per_problem),
-            ("pass rate of a problem", split.pass_rates),
+            ("pass rate, all problems of the split", split.pass_rates),
             ("turns of the prefix", split.prefix_turns if steps else None),
             ("margin", split.margins),
             *((f"reward, {part.part.value}", part.rewards) for part in split.parts),

@@ -180,7 +180,9 @@ def _recipe(manifest: ExportManifest) -> Iterator[str]:
     fence = "```"
     while fence in text:
         fence += "`"
-    yield from ("", "## Recipe", "", "As a file for `tir export RUN --config recipe.toml`:", "")
+    yield from ("", "## Recipe", "")
+    yield "As a file for `tir export RUN --config recipe.toml`. Folders were cut off paths from the root; a"
+    yield from ("path is looked for beside that file first, then from the current folder.", "")
     yield from (f"{fence}toml", text, fence)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tir_agent.export.manifest import Source
+from tir_agent.grades import UNGRADED
 from tir_agent.store import RunReader
 from tir_agent.trajectory import PromptIdentity, Trajectory
 
@@ -29,7 +30,7 @@ class Survey:
         self._prompts.add((trajectory.prompt.name, trajectory.prompt.sha256))
         environment = trajectory.environment
         self._sandboxes.add(f"{environment.kernel} {environment.image or ''}".strip())
-        if trajectory.grade is not None:
+        if trajectory.grade is not None and trajectory.grade.grader != UNGRADED:
             self._graders.add(trajectory.grade.grader)
 
     def failed(self, count: int) -> None:

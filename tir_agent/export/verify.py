@@ -8,36 +8,56 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from tir_agent.errors import DataError, StorageError
-from tir_agent.export.manifest import DataFile, SplitCounts
+from tir_agent.export.manifest import MANIFEST, DataFile, ExportManifest, SplitCounts, Unit, Waterfall
 from tir_agent.export.reading import ExportReader
+from tir_agent.preferences.dialects import dialect_for
 from tir_agent.store import Fault
 
 __all__ = ["verify"]
 
-_FOLDERS: Final = ("data", "jsonl", "problems")
 _AT_ONCE: Final = 2**20
 
 
 def verify(reader: ExportReader) -> Iterator[Fault]:
     """Everything that is wrong with the export, as it is found; nothing, where it is sound.
 
-    Every file's checksum is compared and every line is read. The memory grows with the number of rows, by
+    Every file that the account lists has its checksum compared, every line is read, every other file in the
+    folder is named, and the stages of the waterfall are added up. The memory
+    grows with the number of rows, by
     some 100 bytes each.
 
     Raises:
         StorageError: a file cannot be read.
     """
-    listed = {file.path for file in reader.manifest.files}
     for file in reader.manifest.files:
         yield from _of_file(reader.path, file)
-    for folder in _FOLDERS:
-        for path in sorted((reader.path / folder).glob("*")):
-            name = path.relative_to(reader.path).as_posix()
-            if name not in listed:
-                yield Fault(name, "export.json does not speak of it")
+    expected = _expected(reader.manifest)
+    for path in sorted(reader.path.rglob("*")):
+        name = path.relative_to(reader.path).as_posix()
+        if name not in expected and (path.is_symlink() or not path.is_dir()):
+            yield Fault(name, "export.json does not speak of it")
+    yield from _of_waterfall(reader.manifest.waterfall)
     ids: set[str] = set()
     for counts in reader.manifest.splits:
         yield from _of_split(reader, counts, ids)
+
+
+def _expected(manifest: ExportManifest) -> set[str]:
+    """The files that are listed, and those that cannot be or that follow from the account."""
+    beside = dialect_for(manifest.recipe.dialect, manifest.recipe.kind).files({})
+    return {MANIFEST, "README.md", *beside, *(file.path for file in manifest.files)}
+
+
+def _of_waterfall(fall: Waterfall) -> Iterator[Fault]:
+    left, unit = fall.read, Unit.TRAJECTORIES
+    for stage in fall.stages:
+        # How many examples were made of the trajectories that are left is not in the account.
+        if stage.unit is unit and stage.left != left - stage.dropped:
+            yield Fault(
+                MANIFEST,
+                f"of {left} {unit.value}, {stage.name} dropped {stage.dropped}, and left {stage.left}",
+            )
+        left, unit = stage.left, stage.unit
 
 
 def _of_file(root: Path, file: DataFile) -> Iterator[Fault]:

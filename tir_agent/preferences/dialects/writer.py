@@ -30,7 +30,9 @@ class Misfit(StrEnum):
     ARGUMENTS = "a call's arguments are not the one text that the function takes"
     TOOLS = "a function takes more than the one text that there is room for"
     NO_TEMPLATE = "it is messages, and no chat template was given to render them"
-    SEVERAL_MESSAGES = "a side has more than the one message that there is room for"
+    SEVERAL_MESSAGES = (
+        "a side has more than the one message that there is room for; the format steps pairs single ones"
+    )
     ALTERNATION = "the roles do not alternate"
     TEXT_BESIDE_CALL = "a message has a call and text, and there is room for one of them"
     PREFIX = "the chat template renders what was given otherwise once a reply follows"
