@@ -143,7 +143,7 @@ def test_an_interrupted_training_saves_the_steps_that_were_done(model: Path, tmp
         "2",
         "--no-bf16",
     ]
-    command = [sys.executable, EXAMPLES / "train_sft.py", *options]
+    command = [sys.executable, str(EXAMPLES / "train_sft.py"), *map(str, options)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
         assert program.stderr is not None
         try:
