@@ -7,40 +7,40 @@ The loss is on the model's own tokens alone; the first batch is shown and checke
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 
 from trl import SFTConfig
 
-from tir_agent.errors import TirError
 from tir_agent.settings import ExportKind
+from tir_agent.training.command import Help, run_recipe
 from tir_agent.training.exports import TRAIN, VALIDATION, read_rows
 from tir_agent.training.first_batch import check_first_batch
-from tir_agent.training.progress import narrate, save
+from tir_agent.training.progress import narrate, train_and_save
 from tir_agent.training.rows import prepare
 from tir_agent.training.setting import check_out, load_model, load_tokenizer, trainer_settings
 from tir_agent.training.sft import MaskedSFTTrainer
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     parser.add_argument("--model", required=True, help="folder or name on the hub")
     parser.add_argument("--data", required=True, type=Path, help="folder that tir export made")
     parser.add_argument("--out", required=True, type=Path, help="new folder for the trained model")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the order of the rows")
     parser.add_argument("--max-length", type=int, default=2048, help="longer rows are left out")
     # The published code of arXiv:2409.02392 (multi-turn preference learning): 5e-6 for 7B models, batches of
     # 64, cosine, three of four epochs used. A smaller model wants a higher rate; see docs/training.md.
-    parser.add_argument("--lr", type=float, default=1e-5)
+    parser.add_argument("--lr", type=float, default=1e-5, help="learning rate")
     parser.add_argument("--warmup", type=float, default=0.1, help="share of the steps")
-    parser.add_argument("--epochs", type=float, default=3)
+    parser.add_argument("--epochs", type=float, default=3, help="times through the rows")
     parser.add_argument("--batch", type=int, default=4, help="rows at once")
     parser.add_argument("--accumulate", type=int, default=8, help="batches in a step")
     parser.add_argument("--steps", type=int, help="end after so many steps")
     parser.add_argument(
-        "--validate", action=argparse.BooleanOptionalAction, default=True, help="on the split for it, if any"
+        "--validate",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="afterwards, on its split, if any",
     )
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="default: where it saves time")
     return parser.parse_args()
@@ -67,7 +67,6 @@ def main(options: argparse.Namespace) -> None:
             batch=options.batch,
             accumulate=options.accumulate,
             bf16=options.bf16,
-            validation=len(validation) > 0,
         ),
     )
     trainer = MaskedSFTTrainer(
@@ -79,13 +78,10 @@ def main(options: argparse.Namespace) -> None:
     )
     narrate(trainer)
     check_first_batch(trainer, train)
-    trainer.train()
-    save(trainer, options.out, vars(options), {TRAIN: train.account, VALIDATION: validation.account})
+    train_and_save(
+        trainer, options.out, vars(options), {TRAIN: train.account, VALIDATION: validation.account}
+    )
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        main(arguments())
-    except TirError as error:
-        sys.exit(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
+    run_recipe(main, arguments())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +68,12 @@ def test_a_recipe_trains_and_leaves_a_model_and_its_figures(
     losses = [entry["loss"] for entry in figures["log"] if "loss" in entry]
     assert len(losses) == figures["steps"] == 6
     assert losses[-1] < losses[0]
-    assert len([entry for entry in figures["log"] if "eval_loss" in entry]) == 3
+    assert len([entry for entry in figures["log"] if "eval_loss" in entry]) == 1
+    said_in_order = [
+        done.stderr.index(text) for text in ("holds the model", "Validating on 2 rows (--no-validate")
+    ]
+    assert said_in_order == sorted(said_in_order)
+    assert "FutureWarning" not in done.stderr
     assert figures["rows"]["train"]["used"] == 8
     assert figures["rows"]["validation"]["used"] == 2
     assert figures["seconds"] > 0
@@ -78,6 +85,79 @@ def test_a_recipe_trains_and_leaves_a_model_and_its_figures(
     assert any(not before[name].equal(after[name]) for name in before)
     assert {weights.dtype for weights in after.values()} == {weights.dtype for weights in before.values()}
     assert (out / "tokenizer.json").is_file()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+def test_the_model_is_saved_before_validation_which_may_be_stopped(model: Path, tmp_path: Path) -> None:
+    from transformers import TrainerCallback
+    from trl import SFTConfig
+
+    from tir_agent.training.exports import read_rows
+    from tir_agent.training.progress import train_and_save
+    from tir_agent.training.rows import prepare
+    from tir_agent.training.setting import load_model, load_tokenizer, trainer_settings
+    from tir_agent.training.sft import MaskedSFTTrainer
+
+    class Impatient(TrainerCallback):  # type: ignore[misc]
+        def on_prediction_step(self, *_: Any, **__: Any) -> None:
+            raise KeyboardInterrupt
+
+    data, out, tokenizer = (
+        export(tmp_path / "data", ExportKind.SFT),
+        tmp_path / "out",
+        load_tokenizer(str(model)),
+    )
+    train, held = (
+        prepare(read_rows(data, split, (ExportKind.SFT,)), ExportKind.SFT, tokenizer, max_length=500)
+        for split in ("train", "validation")
+    )
+    chosen = trainer_settings(
+        out, seed=0, epochs=1, steps=2, learning_rate=1e-2, warmup=0, batch=2, accumulate=1, bf16=False
+    )
+    trainer = MaskedSFTTrainer(
+        model=load_model(str(model)),
+        args=SFTConfig(**chosen),
+        processing_class=tokenizer,
+        train_dataset=train.dataset(),
+        eval_dataset=held.dataset(),
+        callbacks=[Impatient()],
+    )
+    with pytest.raises(KeyboardInterrupt):
+        train_and_save(trainer, out, {}, {"train": train.account})
+    assert (out / "model.safetensors").is_file()
+    assert json.loads((out / "training.json").read_text(encoding="utf-8"))["steps"] == 2
+
+
+def test_an_interrupted_training_saves_the_steps_that_were_done(model: Path, tmp_path: Path) -> None:
+    data, out = export(tmp_path / "data", ExportKind.SFT), tmp_path / "out"
+    options = [
+        "--model",
+        model,
+        "--data",
+        data,
+        "--out",
+        out,
+        "--steps",
+        "1000000",
+        "--batch",
+        "2",
+        "--no-bf16",
+    ]
+    command = [sys.executable, str(EXAMPLES / "train_sft.py"), *map(str, options)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stderr is not None
+        try:
+            next(line for line in program.stderr if line.startswith("Step 2 of"))
+            program.send_signal(signal.SIGINT)
+            _, errors = program.communicate(timeout=60)
+        finally:
+            program.kill()
+    assert program.returncode == 130, errors
+    assert f"Interrupted: {out} holds the model" in errors
+    assert "Traceback" not in errors
+    assert (out / "model.safetensors").is_file()
+    figures = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    assert 2 <= figures["steps"] < figures["steps_planned"] == 1000000
 
 
 def test_mistakes_are_answered_in_a_sentence(model: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from transformers import PrinterCallback, TrainerCallback
 
 from tir_agent.training.rows import Account
 
-__all__ = ["METRICS", "Narrator", "narrate", "save"]
+__all__ = ["METRICS", "Narrator", "narrate", "save", "train_and_save"]
 
 METRICS: Final = "training.json"
 _LOG: Final = logging.getLogger(__name__)
@@ -56,6 +56,28 @@ def narrate(trainer: Any) -> None:
     trainer.add_callback(Narrator())
 
 
+def train_and_save(
+    trainer: Any, folder: Path, settings: Mapping[str, Any], splits: Mapping[str, Account]
+) -> None:
+    """Train, save, and only then validate, if the trainer has rows for it: stopping that loses no weights.
+
+    Raises:
+        KeyboardInterrupt: it was stopped; the model of the steps that were done, if any, is saved.
+    """
+    try:
+        trainer.train()
+    except KeyboardInterrupt:
+        if trainer.state.global_step:
+            _LOG.info("Stopped after step %d of %d", trainer.state.global_step, trainer.state.max_steps)
+            save(trainer, folder, settings, splits)
+        raise
+    save(trainer, folder, settings, splits)
+    if trainer.eval_dataset is not None:
+        _LOG.info("Validating on %d rows (--no-validate leaves it out)", len(trainer.eval_dataset))
+        trainer.evaluate()
+        _write_figures(trainer, folder, settings, splits)
+
+
 def save(trainer: Any, folder: Path, settings: Mapping[str, Any], splits: Mapping[str, Account]) -> None:
     """Save the model with its tokenizer, and beside it `training.json`.
 
@@ -63,6 +85,13 @@ def save(trainer: Any, folder: Path, settings: Mapping[str, Any], splits: Mappin
     many seconds it took and the versions of what made it.
     """
     trainer.save_model(str(folder))
+    _write_figures(trainer, folder, settings, splits)
+    _LOG.info("%s holds the model, %s the figures", folder, METRICS)
+
+
+def _write_figures(
+    trainer: Any, folder: Path, settings: Mapping[str, Any], splits: Mapping[str, Account]
+) -> None:
     log = trainer.state.log_history
     figures = {
         "settings": {
@@ -70,9 +99,9 @@ def save(trainer: Any, folder: Path, settings: Mapping[str, Any], splits: Mappin
         },
         "rows": {name: asdict(account) for name, account in splits.items()},
         "steps": trainer.state.global_step,
+        "steps_planned": trainer.state.max_steps,
         "seconds": next((entry["train_runtime"] for entry in log if "train_runtime" in entry), None),
         "log": log,
         "versions": {package: version(package) for package in _PACKAGES},
     }
     (folder / METRICS).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    _LOG.info("%s holds the model, %s the figures", folder, METRICS)

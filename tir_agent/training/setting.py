@@ -79,7 +79,6 @@ def trainer_settings(
     batch: int,
     accumulate: int,
     bf16: bool | None,
-    validation: bool,
 ) -> dict[str, Any]:
     """Settings that all of TRL's configurations take.
 
@@ -108,7 +107,8 @@ def trainer_settings(
         # Nothing is truncated: rows that are too long were left out.
         "max_length": None,
         "logging_steps": 1,
-        "eval_strategy": "epoch" if validation else "no",
+        # Validation comes when the model is saved.
+        "eval_strategy": "no",
         "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
