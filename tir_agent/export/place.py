@@ -65,9 +65,12 @@ def new_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         yield folder
+        before = out.with_name(f".{out.name}.old")
+        shutil.rmtree(before, ignore_errors=True)
         if out.exists():
-            shutil.rmtree(out)
+            out.rename(before)
         folder.rename(out)
+        shutil.rmtree(before, ignore_errors=True)
     except OSError as error:
         raise StorageError(f"Cannot write {out}: {error.strerror or error}") from None
     finally:
