@@ -379,6 +379,7 @@ async def test_ctrl_c_twice_ends_the_containers_on_all_nodes(
     await cluster.only(2)
     write_problems(tmp_path, 2000)
     client = docker.from_env()
+    pace, at_once = server.pace, 6
 
     def owned(pids: list[int]) -> list[str]:
         labels = {
@@ -388,11 +389,17 @@ async def test_ctrl_c_twice_ends_the_containers_on_all_nodes(
         return [name for name, owner in owners.items() if owner is not None and owner.pid in pids]
 
     try:
-        more = ("--kernel", "docker", "--at-once", "6")
+        more = ("--kernel", "docker", "--at-once", str(at_once))
         async with driver(cluster, server, tmp_path, *more) as run:
             await run.until(lambda: len({event.worker for event in run.done()}) == len(cluster.nodes))
             workers = cluster.workers()
             assert len(owned(workers)) == len(cluster.nodes)
+            # From now on nothing comes to its end by itself between the two signals.
+            before = len(server.log.records)
+            server.pace = Pace(DEADLINE)
+            await run.until(
+                lambda: sum(record.ended is None for record in server.log.records[before:]) == at_once
+            )
             run.signal(signal.SIGINT)
             await run.until(lambda: "stopping" in [event.event for event in run.events()])
             run.signal(signal.SIGINT)
@@ -403,6 +410,7 @@ async def test_ctrl_c_twice_ends_the_containers_on_all_nodes(
         assert run.ended().ending == "cancelled"
         run.check_once(None)
     finally:
+        server.pace = pace
         client.close()
 
 

@@ -69,6 +69,22 @@ def test_every_layout_becomes_a_run_that_is_sound(tmp_path: Path) -> None:
     assert last.sample.arm == "unknown"
 
 
+def test_imported_runs_are_merged(tmp_path: Path) -> None:
+    parts = [mathcoder(), mint(problem="Other?"), tora()]
+    for index, row in enumerate(parts):
+        imported(tmp_path / str(index), write(tmp_path / f"{index}.jsonl", [row]))
+    folders = [tmp_path / str(index) for index in range(3)]
+    ran = run("runs", "merge", *folders, "--rename-arms", "--out", tmp_path / "all")
+    assert ran.exit_code == 0, ran.output
+    assert list(verify_run(tmp_path / "all")) == []
+    together = trajectories(tmp_path / "all")
+    assert [one.turns for one in together] == [one.turns for path in folders for one in trajectories(path)]
+    assert [one.sample and one.sample.arm for one in together] == ["0/m-7b", "1/m-7b", "2/m-7b"]
+    assert len(list(RunReader.open(tmp_path / "all").problems())) == 2
+    ran = run("export", tmp_path / "all", "--format", "sft", "--out", tmp_path / "set")
+    assert ran.exit_code == 0, ran.output
+
+
 def test_the_same_import_makes_the_same_bytes(tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", [mathcoder(), mint(), tora(), log(), log()])
     imported(tmp_path / "one", file)

@@ -234,11 +234,19 @@ def test_a_sample_that_two_runs_have_is_refused_unless_arms_are_renamed(tmp_path
 
 
 def test_runs_that_do_not_fit_are_not_merged(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
+    one, two, other = tmp_path / "one", tmp_path / "two", tmp_path / "other"
     asyncio.run(filled(one, 1))
     asyncio.run(filled(two, 1, None, MODEL.model_copy(update={"model": "m3"})))
+    gold = problems(1)[0].model_copy(update={"gold": "1,600", "source": "elsewhere.jsonl:1"})
+    RunWriter.open(other, draft(), [gold]).close()
     with pytest.raises(RunError, match="Arm base is not the same"):
         merge_runs([one, two], tmp_path / "out")
+    with pytest.raises(RunError) as refused:
+        merge_runs([one, other], tmp_path / "out")
+    first = problems(1)[0]
+    assert f"Problem {first.id} is not the same in one and other: its gold is {first.gold!r} and '1,600'" in (
+        refused.value.message
+    )
     with pytest.raises(RunError, match="given twice"):
         merge_runs([one, one], tmp_path / "out")
     with pytest.raises(RunError, match="two runs"):
@@ -248,7 +256,7 @@ def test_runs_that_do_not_fit_are_not_merged(tmp_path: Path) -> None:
         pytest.raises(RunError, match="is being written by process"),
     ):
         merge_runs([one, two], tmp_path / "out", rename_arms=True)
-    assert names(tmp_path) == ["one", "two"]
+    assert names(tmp_path) == ["one", "other", "two"]
 
 
 def test_a_run_becomes_a_table(tmp_path: Path) -> None:

@@ -47,13 +47,16 @@ class ConformanceServer:
         key: str | None = None,
         port: int = 0,
     ) -> None:
-        """`minds` are the models by name; `context` is in tokens; `port` 0 takes a free one."""
+        """`minds` are the models by name; `context` is in tokens; `port` 0 takes a free one.
+
+        `pace` may be changed while it serves: it holds for the answers that are begun from then on.
+        """
         self.profile = profile if context is None else replace(profile, context=context)
         self.minds = dict(minds or {"echo": echo})
         self.log = Log()
         self.tokenizer = Tokenizer()
         self._faults = faults
-        self._pace = pace or Pace()
+        self.pace = pace or Pace()
         self._limits = limits or Limits()
         self._key = key
         self._port = port
@@ -179,10 +182,10 @@ class ConformanceServer:
         answer = Answer(identity, int(time.time()), request, replies, profile, self.tokenizer)
         if request.stream:
             events = _events(answer, profile)
-            record.completed = await deliver(line, events, self._pace, record.fault, headers)
+            record.completed = await deliver(line, events, self.pace, record.fault, headers)
         else:
             whole = encode(answer.whole()).encode("utf-8", "replace")
-            record.completed = await deliver_whole(line, whole, self._pace, record.fault, headers)
+            record.completed = await deliver_whole(line, whole, self.pace, record.fault, headers)
 
     def _profile_for(self, fault: Fault | None) -> Profile:
         match fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -154,13 +155,26 @@ def _prompts(sources: Iterable[_Source]) -> tuple[ArmPrompt, ...]:
 
 def _problems(sources: Iterable[_Source]) -> Iterable[Problem]:
     problems: dict[str, Problem] = {}
+    owners: dict[str, str] = {}
     for source in sources:
         for problem in RunReader.open(source.layout.root).problems():
             first = problems.setdefault(problem.id, problem)
+            owner = owners.setdefault(problem.id, source.name)
             # Where it was read may differ; what it is may not.
-            if first.model_copy(update={"source": problem.source}) != problem:
-                raise RunError(f"Problem {problem.id} is not the same in {source.name}")
+            if (first := first.model_copy(update={"source": problem.source})) != problem:
+                raise RunError(
+                    f"Problem {problem.id} is not the same in {owner} and {source.name}: "
+                    f"its {_difference(first, problem)}",
+                    hint="tir eval and tir export take several runs as they are",
+                )
     return problems.values()
+
+
+def _difference(one: Problem, other: Problem) -> str:
+    """The first field that is not the same, and what it is in both."""
+    name = next(name for name in Problem.model_fields if getattr(one, name) != getattr(other, name))
+    here, there = (textwrap.shorten(str(getattr(problem, name)), 80) for problem in (one, other))
+    return f"{name} is {here!r} and {there!r}"
 
 
 def _check_keys(sources: Iterable[_Source]) -> None:
