@@ -1,11 +1,12 @@
 """The loop closed: collect, export, train, serve, evaluate on problems that were never trained on.
 
-    python benchmarks/closed_loop.py RUN GGUF OUT [--seeds 3]
+    python benchmarks/closed_loop.py RUN GGUF OUT [--seeds 3] [--own 4]
 
 RUN is a finished collection (docs/benchmarks/mawps.md says how the one here was made), GGUF the model's file.
 Half of its problems, by their text, are trained on; every model solves the other half. What is there already
-is not made again, so the same command goes on where it stopped. Needs the extras `train`, `embedded` and
-`plot`.
+is not made again, so the same command goes on where it stopped. With `--own` each SFT model also samples the
+problems that it was trained on, and DPO follows on pairs of its own trajectories: the paper's next round.
+Needs the extras `train`, `embedded` and `plot`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from closed_loop_report import Model, draw, report
+from closed_loop_report import BASE, SFT, Model, draw, report
 
 ROOT = Path(__file__).parent.parent
 TIR = (sys.executable, "-m", "tir_agent")
@@ -37,9 +38,13 @@ TRAINING = {
     "dpo": ("--lr", "5e-6", "--epochs", "1", "--batch", "4", "--accumulate", "2"),
     "kto": ("--lr", "5e-6", "--epochs", "1", "--batch", "8", "--accumulate", "1"),
 }
-# As the collection was made: the same temperature, and as much room for a reply.
 PART = 60
-SAMPLING = ("--temperature", "0.6", "--max-tokens", "96", "--set", "budget.max_turns=3")
+# As the collection was made: the same temperature, and as much room for a reply.
+LIMITS = ("--max-tokens", "96", "--set", "budget.max_turns=3")
+SAMPLING = ("--temperature", "0.6", *LIMITS)
+# A model is nearly always right about what it was trained on: it takes more chance to see it wrong too.
+OWN_SAMPLING = ("--temperature", "1.0", *LIMITS)
+OWN_PAIRS = ("--validation", "0", "--pairs", "random", "--licence", "apache-2.0")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Loop:
     gguf: Path
     out: Path
     samples: int
+    own: int
     steps: int | None
 
     def export(self, kind: str) -> Path:
@@ -57,6 +63,14 @@ class Loop:
         out = self.out / "sets" / kind
         if not out.exists():
             call(*TIR, "export", self.run, "--out", out, "--format", kind, *EXPORT, *SETS[kind])
+        return out
+
+    def own_pairs(self, start: Path, seed: int) -> Path:
+        """The training set for DPO of what a trained model makes of the problems that it was trained on."""
+        out = self.out / "sets" / f"own-{seed}"
+        if not out.exists():
+            run = self.solved(f"own-{seed}", self.served(start), "train", self.own, *OWN_SAMPLING)
+            call(*TIR, "export", run, "--out", out, "--format", "dpo", "--seed", seed, *OWN_PAIRS)
         return out
 
     def base(self) -> Path:
@@ -68,15 +82,20 @@ class Loop:
 
     def trained(self, kind: str, start: Path, seed: int) -> Path:
         """`start` trained by a recipe."""
-        out = self.out / "models" / f"{kind}-{seed}"
+        return self._train(f"{kind}-{seed}", kind, start, self.export(kind), seed)
+
+    def _train(self, name: str, kind: str, start: Path, data: Path, seed: int) -> Path:
+        out = self.out / "models" / name
         if not out.exists():
             script = ROOT / "examples" / f"train_{kind}.py"
             steps = ("--steps", self.steps) if self.steps else ()
             options = (*TRAINING[kind], "--no-validate", "--seed", seed, *steps)
-            call(
-                sys.executable, script, "--model", start, "--data", self.export(kind), "--out", out, *options
-            )
+            call(sys.executable, script, "--model", start, "--data", data, "--out", out, *options)
         return out
+
+    def trained_on_its_own(self, start: Path, seed: int) -> Path:
+        """`start` trained by DPO on pairs of its own trajectories."""
+        return self._train(f"own-{seed}", "dpo", start, self.own_pairs(start, seed), seed)
 
     def served(self, model: Path) -> Path:
         """A trained folder as a file that llama.cpp serves."""
@@ -87,14 +106,17 @@ class Loop:
 
     def evaluated(self, name: str, model: Path, *options: object) -> Path:
         """A run of a model on the half that no one was trained on."""
-        out = self.out / "runs" / name
-        problems = self.export("sft") / "problems" / "validation.jsonl"
+        return self.solved(name, model, "validation", self.samples, *SAMPLING, *options)
+
+    def solved(self, name: str, model: Path, half: str, samples: int, *options: object) -> Path:
+        """A run of a model on one half."""
+        out = self.out / "runs" / (name if half == "validation" else f"{name}-{half}")
+        problems = self.export("sft") / "problems" / f"{half}.jsonl"
         call(
             *TIR,
-            *("collect", problems, "--model", model, "--samples", self.samples, "--out", out),
-            *("--prompt", BARE, *SAMPLING, "--at-once", 8, "--concurrent", 8),
-            *options,
-            log=self.out / "logs" / f"{name}.log",
+            *("collect", problems, "--model", model, "--samples", samples, "--out", out),
+            *("--prompt", BARE, *options, "--at-once", 8, "--concurrent", 8),
+            log=self.out / "logs" / f"{out.name}.log",
         )
         return out
 
@@ -116,14 +138,17 @@ def call(*words: object, log: Path | None = None) -> None:
 def models(loop: Loop, seeds: int) -> Iterator[Model]:
     """Every model, trained and evaluated, in the order in which they come to be."""
     # The collection has the other half too, as the model solved it before.
-    yield Model("base, few-shot prompt", None, loop.run)
+    yield Model(BASE, None, loop.run)
     starts: list[Path] = []
     for seed in range(seeds):
         starts.append(loop.trained("sft", loop.base(), seed))
-        yield Model("SFT", seed, loop.evaluated(f"sft-{seed}", loop.served(starts[-1])))
+        yield Model(SFT, seed, loop.evaluated(f"sft-{seed}", loop.served(starts[-1])))
         yield after(loop, "dpo", starts[-1], seed)
     for seed, start in enumerate(starts):
         yield after(loop, "kto", start, seed)
+    for seed, start in enumerate(starts if loop.own else []):
+        trained = loop.served(loop.trained_on_its_own(start, seed))
+        yield Model(f"{SFT}, then DPO on its own", seed, loop.evaluated(f"own-{seed}", trained))
     # A part is enough, at the end: without exemplars it talks up to every limit, and that takes long.
     yield Model("base, same prompt", None, loop.evaluated("base", loop.gguf, "--limit", PART))
 
@@ -131,7 +156,7 @@ def models(loop: Loop, seeds: int) -> Iterator[Model]:
 def after(loop: Loop, kind: str, start: Path, seed: int) -> Model:
     """What a second training makes of a model."""
     trained = loop.served(loop.trained(kind, start, seed))
-    return Model(f"SFT, then {kind.upper()}", seed, loop.evaluated(f"{kind}-{seed}", trained))
+    return Model(f"{SFT}, then {kind.upper()}", seed, loop.evaluated(f"{kind}-{seed}", trained))
 
 
 def main() -> None:
@@ -144,10 +169,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=2, help="of each problem, when evaluating")
     parser.add_argument(
+        "--own", type=int, default=0, help="samples of each problem for another round, of the SFT model's own"
+    )
+    parser.add_argument(
         "--steps", type=int, help="end each training after so many steps: to try the loop out"
     )
     options = parser.parse_args()
-    loop = Loop(options.run, options.gguf, options.out, options.samples, options.steps)
+    loop = Loop(options.run, options.gguf, options.out, options.samples, options.own, options.steps)
     found: list[Model] = []
     for model in models(loop, options.seeds):
         found.append(model)

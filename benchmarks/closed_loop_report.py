@@ -14,7 +14,10 @@ from tir_agent.evaluate.report import evaluate
 from tir_agent.evaluate.results import Result, reduce
 from tir_agent.store import RunReader
 
-__all__ = ["Model", "draw", "report"]
+__all__ = ["BASE", "SFT", "Model", "draw", "report"]
+
+BASE = "base, few-shot prompt"
+SFT = "SFT"
 
 _COLOURS = ("#555555", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
@@ -80,26 +83,37 @@ def _row(one: _Measured) -> str:
 
 
 def _gains(measured: list[_Measured]) -> Iterator[str]:
-    """What each training changed on the same problems."""
+    """What each training changed on the same problems: at each seed, and over all of them together."""
     yield "| change | pass@1 | 95 % interval, paired by problem | p |"
     yield "| --- | ---: | ---: | ---: |"
-    before = next((one for one in measured if one.model.name.startswith("base, few-shot")), None)
+    befores = [one for one in measured if one.model.name == BASE]
+    pairs: dict[str, list[tuple[_Measured, _Measured]]] = {}
     for one in measured:
-        if one.model.seed is None:
-            continue
-        start = before if "then" not in one.model.name else _sft_of(measured, one.model.seed)
-        if start is None:
-            continue
-        compared = compare((one.label, tallies(one.results)), (start.label, tallies(start.results)))
-        if compared is not None:
-            yield (
-                f"| {start.label} → {one.label} | {compared.difference:+.1%} "
-                f"| {compared.low:+.1%} to {compared.high:+.1%} | {compared.p:.1g} |"
+        for start in befores if one.model.name == SFT else _sft_of(measured, one.model.seed):
+            if one.model.seed is not None:
+                pairs.setdefault(one.model.name, []).append((start, one))
+                yield _gain(start.label, start.results, one.label, one.results)
+    for name, found in pairs.items():
+        if len(found) > 1:
+            # The model before has no seeds, and counts once.
+            before = {start.label: start.results for start, _ in found}.values()
+            after = [result for _, one in found for result in one.results]
+            yield _gain(
+                found[0][0].model.name, [one for some in before for one in some], f"{name}, all seeds", after
             )
 
 
-def _sft_of(measured: list[_Measured], seed: int) -> _Measured | None:
-    return next((one for one in measured if (one.model.name, one.model.seed) == ("SFT", seed)), None)
+def _gain(start: str, before: list[Result], end: str, after: list[Result]) -> str:
+    compared = compare((end, tallies(after)), (start, tallies(before)))
+    assert compared is not None, "both were evaluated on the same problems"
+    return (
+        f"| {start} → {end} | {compared.difference:+.1%} | {compared.low:+.1%} to {compared.high:+.1%} "
+        f"| {compared.p:.1g} |"
+    )
+
+
+def _sft_of(measured: list[_Measured], seed: int | None) -> list[_Measured]:
+    return [one for one in measured if one.model.name == SFT and one.model.seed == seed]
 
 
 def _over_seeds(measured: list[_Measured]) -> Iterator[str]:

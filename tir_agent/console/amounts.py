@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-__all__ = ["amount_text", "count_text", "duration_text", "kinds_text", "share_text"]
+__all__ = ["amount_text", "count_text", "counted_text", "duration_text", "kinds_text", "share_text"]
 
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
@@ -17,6 +17,15 @@ def count_text(count: float) -> str:
     '1,234'
     """
     return f"{count:,.0f}"
+
+
+def counted_text(count: int, noun: str) -> str:
+    """A number of things, whose plural ends in s.
+
+    >>> counted_text(1, "cell"), counted_text(1200, "turn")
+    ('1 cell', '1,200 turns')
+    """
+    return f"{count_text(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def share_text(part: int, whole: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from tir_agent.console.amounts import amount_text
+from tir_agent.console.amounts import amount_text, counted_text
 from tir_agent.console.view import RunView, seconds_text
 from tir_agent.trajectory import Cost, FinishReason, Trajectory, Turn
 
@@ -54,7 +54,8 @@ def summary(trajectory: Trajectory) -> str:
     usage, timings = trajectory.usage, trajectory.timings
     price = f"{money(usage.cost)}, " if usage.cost else ""
     return (
-        f"{usage.turns} turns, {usage.cells} cells, {usage.completion_tokens} tokens, {price}"
+        f"{counted_text(usage.turns, 'turn')}, {counted_text(usage.cells, 'cell')}, "
+        f"{counted_text(usage.completion_tokens, 'token')}, {price}"
         f"{seconds_text(timings.duration)} (model {seconds_text(timings.model)}, "
         f"kernel {seconds_text(timings.kernel)}); {trajectory.settings.model}, "
         f"kernel in {trajectory.environment.kernel}, prompt {trajectory.prompt.name}"
