@@ -148,7 +148,7 @@ def models(loop: Loop, seeds: int) -> Iterator[Model]:
         yield after(loop, "kto", start, seed)
     for seed, start in enumerate(starts if loop.own else []):
         trained = loop.served(loop.trained_on_its_own(start, seed))
-        yield Model(f"{SFT}, then DPO on its own", seed, loop.evaluated(f"own-{seed}", trained))
+        yield Model(f"{SFT}, then DPO on its own samples", seed, loop.evaluated(f"own-{seed}", trained))
     # A part is enough, at the end: without exemplars it talks up to every limit, and that takes long.
     yield Model("base, same prompt", None, loop.evaluated("base", loop.gguf, "--limit", PART))
 

@@ -145,7 +145,7 @@ def draw(figures: list[dict[str, object]], path: Path) -> None:
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    axes.set_xlabel("pass@1 on problems that were not trained on, %, with 95 % intervals")
+    axes.set_xlabel("pass@1 on the held-out half, %, with 95 % intervals")
     axes.grid(axis="x", alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, dpi=160)
